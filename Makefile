@@ -1,0 +1,49 @@
+# Two commands do all the set-up: `make demo` runs the main job, `make test` passes the tests.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: demo test check format lock bench clean
+
+demo: .venv/all
+	$(BIN)/layercensus demo
+
+test: .venv/dev
+	$(BIN)/pytest
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/contract
+	$(BIN)/python support/docs.py --check
+
+format: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python support/docs.py
+
+bench: .venv/all
+	$(BIN)/python bench/inspect_files.py
+
+# New versions of what we depend on; the result goes to review like any change.
+lock: .venv/base
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra all --all-build-deps --output-file locks/all.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra dev --all-build-deps --output-file locks/dev.txt pyproject.toml
+
+.venv/base:
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/all: locks/all.txt pyproject.toml | .venv/base
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/all.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: locks/dev.txt pyproject.toml | .venv/base
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ .venv/all
+
+clean:
+	rm -rf .venv layercensus-demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,160 @@
+"""A machine as read to a census: every change judged, one class for the machine. Pure.
+
+The class is the first line of `layering_of` that holds, over the changes with `active` not false
+(`docs/glossary.md`, layering).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from layercensus.classify.catalog import Catalog, load_catalog
+from layercensus.classify.known_packages import find_known_package, need_of
+from layercensus.classify.release import ReleaseChoice, choose_releases
+from layercensus.classify.rules import Finding, Setting, apply_rules, names_of
+from layercensus.model import (
+    Census,
+    Change,
+    Deployment,
+    JudgedChange,
+    JudgedDeployment,
+    Judgement,
+    KernelType,
+    Layering,
+    Machine,
+    OperatingSystem,
+    Readability,
+    Verdict,
+)
+
+
+def classify(machine: Machine, *, release: str | None = None) -> Census:
+    """Judge a machine's booted and next deployment, each by the catalog of its own release.
+
+    `release` is what the user says of it (`4.14`): it chooses among the releases that the machine's source allows.
+    """
+    booted = _judge_booted(machine, release)
+    staged = None
+    if machine.staged is not None:
+        staged_os = replace(machine.os, version=machine.staged.version or machine.os.version)
+        staged = judge_deployment(machine.staged, staged_os, release=release)
+    return Census(machine=machine, booted=booted, staged=staged, problems=(*machine.problems, *booted.problems))
+
+
+def _judge_booted(machine: Machine, release: str | None) -> JudgedDeployment:
+    if machine.readability is Readability.READ and machine.booted is not None:
+        return judge_deployment(machine.booted, machine.os, release=release)
+    not_applicable = machine.readability is Readability.NOT_APPLICABLE
+    choice = ReleaseChoice((), None, None) if not_applicable else choose_releases(machine.os, release)
+    return JudgedDeployment(
+        layering=Layering.NOT_APPLICABLE if not_applicable else Layering.UNKNOWN,
+        release=choice.release,
+        release_candidates=choice.candidates if machine.os.version else (),
+        kernel_type=None,
+        changes=(),
+    )
+
+
+def judge_deployment(deployment: Deployment, os: OperatingSystem, *, release: str | None = None) -> JudgedDeployment:
+    """Judge every change of a deployment; where the candidate releases disagree on one it is undetermined."""
+    choice = choose_releases(os, release)
+    catalogs: list[Catalog | None] = [load_catalog(name, choice.stream, os.arch) for name in choice.candidates]
+    catalogs = catalogs or [None]
+    active = [change for change in deployment.changes if change.active is not False]
+    judged = tuple(_judge(change, [_setting(catalog, os, active) for catalog in catalogs]) for change in deployment.changes)
+    layering = layering_of(judged, cut=deployment.cut)
+    return JudgedDeployment(
+        layering=layering,
+        release=choice.release,
+        release_candidates=choice.candidates,
+        kernel_type=_kernel_type(active, catalogs, deployment),
+        changes=judged,
+        problems=(*choice.problems, *_undetermined_problems(judged, choice, layering)),
+    )
+
+
+def layering_of(changes: Iterable[JudgedChange], *, cut: bool = False) -> Layering:
+    """Decide the class of a deployment that could be read, by its changes with `active` not false.
+
+    `cut`: more changes may be there than are shown. What is shown stands: a non-extension install is one whatever else
+    there is; anything less is unknown.
+    """
+    active = [judged for judged in changes if judged.change.active is not False]
+    foreign = [judged.change for judged in active if judged.judgement.verdict is Verdict.NON_EXTENSION]
+    if any(change.kind.installs for change in foreign):
+        return Layering.PACKAGES
+    if cut or any(judged.judgement.verdict is Verdict.UNDETERMINED for judged in active):
+        return Layering.UNKNOWN
+    if foreign:
+        return Layering.OVERRIDES
+    return Layering.EXTENSIONS if active else Layering.CLEAN
+
+
+def _setting(catalog: Catalog | None, os: OperatingSystem, active: Sequence[Change]) -> Setting:
+    return Setting(
+        catalog=catalog,
+        arch=os.arch,
+        switched_kernel=catalog is not None and _core_of(active, catalog) is not None,
+        names_anything=os.openshift is True and os.id == "fedora",
+    )
+
+
+def _core_of(active: Sequence[Change], catalog: Catalog) -> KernelType | None:
+    """Kernel type whose kernel is active; None if none is."""
+    names = (name for change in active if change.kind.installs for name in names_of(change))
+    return next((catalog.kernel_cores[name] for name in names if name in catalog.kernel_cores), None)
+
+
+def _kernel_type(
+    active: Sequence[Change], catalogs: Sequence[Catalog | None], deployment: Deployment
+) -> KernelType | None:
+    """Kernel that the deployment boots; None where there are no kernel types or the image may bring another kernel."""
+    for catalog in catalogs:
+        if catalog is None:
+            return None
+        if core := _core_of(active, catalog):
+            return core
+    return None if deployment.image_layered or deployment.cut else KernelType.DEFAULT
+
+
+def _judge(change: Change, settings: Sequence[Setting]) -> JudgedChange:
+    findings = [apply_rules(change, setting) for setting in settings]
+    rule, finding = findings[0]
+    if len({found.verdict for _, found in findings}) > 1:
+        rule, finding = "undetermined.release", Finding(Verdict.UNDETERMINED)
+    known = next(filter(None, map(find_known_package, names_of(change))), None)
+    category = known.category if known else None
+    foreign = finding.verdict is Verdict.NON_EXTENSION
+    judgement = Judgement(
+        verdict=finding.verdict,
+        rule=rule,
+        extension=finding.extension,
+        managed=settings[0].managed,
+        category=category if finding.verdict in {Verdict.NON_EXTENSION, Verdict.UNDETERMINED} else None,
+        need=need_of(change, category) if foreign else None,
+    )
+    return JudgedChange(change, judgement)
+
+
+def _undetermined_problems(
+    judged: Sequence[JudgedChange], choice: ReleaseChoice, layering: Layering
+) -> tuple[str, ...]:
+    """Say of each undetermined change what would decide it."""
+    if layering is not Layering.UNKNOWN:
+        return ()
+    return tuple(
+        f"{item.change.requested}: {_WHY_UNDETERMINED[item.judgement.rule].format(releases=_span(choice.candidates))}"
+        for item in judged
+        if item.judgement.verdict is Verdict.UNDETERMINED and item.change.active is not False
+    )
+
+
+def _span(releases: Sequence[str]) -> str:
+    return f"{releases[0]} to {releases[-1]}" if releases else "none"
+
+
+_WHY_UNDETERMINED = {
+    "undetermined.release": "an extension in some of the releases {releases} and not in others; --release decides",
+    "undetermined.machine_config": "only the rendered MachineConfig tells whether it is an extension on this OKD node",
+    "undetermined.glob": "a glob that an extension's package matches too",
+    "undetermined.provide": "a provide or a path; which package it brought in is not said",
+}

@@ -1,0 +1,118 @@
+"""One host document, text in and machines out: recognised by its content, never by its name. Pure.
+
+A document that shows several hosts (several JSON values, several `State:` lines) yields one machine each.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+
+from layercensus.errors import HostDocumentError
+from layercensus.host.other_text import parse_admin_status, parse_failure, parse_table
+from layercensus.host.reading import Reading, machine_from, unreadable
+from layercensus.host.status_json import parse_status
+from layercensus.host.status_text import parse_status_text
+from layercensus.host.text_lines import HostText, split_hosts
+from layercensus.model import Machine, Source
+
+_STATUS_KEY = re.compile(r'"deployments"\s*:')
+_JSON_START = re.compile(r"^[ \t]*\{", re.MULTILINE)
+_STATUS_TEXT = re.compile(
+    r"\bState:\s+(?:idle|busy)\b|^\W*(?:Deployments|BootedDeployment):\s*$|^.{0,40}LayeredPackages:|"
+    r"^\s+(?:RemovedBasePackages|LocalPackages|LocalOverrides|ReplacedBasePackages|InactiveBaseReplacements):|"
+    r"^\S{1,4} ostree-\S+:\S+\s*$|TIMESTAMP \(UTC\)\s+VERSION|^error: .*(?:ostree|RegisterClient|GDBus)|"
+    r"^error: (?:Timeout was reached|Rejected send message)|^Job for rpm-ostreed|^[* ] \S+ [0-9a-f]{64}\.\d+",
+    re.MULTILINE,
+)
+_BOOTC = re.compile(r'"?apiVersion"?\s*:\s*"?org\.containers\.bootc/|^(?:● )?(?:Current )?[Bb]ooted image: ', re.MULTILINE)
+_ORIGIN = re.compile(r"^\s*\[origin\]\s*$", re.MULTILINE)
+
+
+def recognise(text: str) -> Source | None:
+    """Kind of evidence a text is, by its content; None if it is none that we know."""
+    if _STATUS_KEY.search(text) and _JSON_START.search(text):
+        return Source.RPM_OSTREE_JSON
+    if _BOOTC.search(text):
+        return Source.BOOTC
+    if _ORIGIN.search(text):
+        return Source.ORIGIN
+    return Source.RPM_OSTREE_TEXT if _STATUS_TEXT.search(text) else None
+
+
+def parse_document(text: str, name: str) -> Iterator[Machine]:
+    """Machines that a document shows, at least one; `unknown` with the reason where it can't be read.
+
+    `name` is the machine's `input`; of several hosts in one text each gets `#1`, `#2`, … behind it.
+    """
+    machines = list(_machines(text, name))
+    for number, machine in enumerate(machines, start=1):
+        yield machine if len(machines) == 1 else _numbered(machine, name, number)
+
+
+def _numbered(machine: Machine, name: str, number: int) -> Machine:
+    return Machine(
+        input=f"{name}#{number}",
+        source=machine.source,
+        readability=machine.readability,
+        booted=machine.booted,
+        staged=machine.staged,
+        os=machine.os,
+        problems=machine.problems,
+    )
+
+
+def _machines(text: str, name: str) -> Iterator[Machine]:
+    source = recognise(text)
+    if source is Source.RPM_OSTREE_JSON:
+        yield from _json_machines(text, name)
+    elif source is Source.RPM_OSTREE_TEXT:
+        for host in split_hosts(text):
+            yield machine_from(_read_text(host), name=name, source=source)
+    elif source is None:
+        yield unreadable(name, _why_unrecognised(text))
+    else:
+        yield unreadable(name, f"is {_WORDS[source]}, which this release does not read yet", source=source)
+
+
+_WORDS = {Source.BOOTC: "the output of bootc status", Source.ORIGIN: "an ostree origin file"}
+
+
+def _why_unrecognised(text: str) -> str:
+    if not text.strip():
+        return "is empty"
+    return "is no output of rpm-ostree status that we know (give --json or the text, whole)"
+
+
+def _json_machines(text: str, name: str) -> Iterator[Machine]:
+    """Every JSON object in the text, one a host; what stands between them (prompts, `oc debug` chatter) is passed over."""
+    decoder = json.JSONDecoder()
+    position = 0
+    while match := _JSON_START.search(text, position):
+        start = match.end() - 1
+        try:
+            document, position = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            yield unreadable(name, f"is no valid JSON: {_place(error)}", source=Source.RPM_OSTREE_JSON)
+            return
+        except RecursionError:
+            yield unreadable(name, "is JSON nested too deeply to be a status", source=Source.RPM_OSTREE_JSON)
+            return
+        try:
+            yield machine_from(parse_status(document), name=name, source=Source.RPM_OSTREE_JSON)
+        except HostDocumentError as error:
+            yield unreadable(name, str(error), source=Source.RPM_OSTREE_JSON)
+
+
+def _place(error: json.JSONDecodeError) -> str:
+    cut = " (the document is cut off)" if error.pos >= len(error.doc.rstrip()) or "Unterminated" in error.msg else ""
+    return f"{error.msg} at line {error.lineno}, column {error.colno}{cut}"
+
+
+def _read_text(host: HostText) -> Reading:
+    for parse in (parse_table, parse_admin_status):
+        if reading := parse(host):
+            return reading
+    reading = parse_status_text(host)
+    if not reading.deployments and (failure := parse_failure(host)):
+        return failure
+    return reading

@@ -1,0 +1,255 @@
+"""The human text of `rpm-ostree status`, 2016 to 2026, to deployments. Pure; no stable contract, so it forgives much.
+
+::
+
+    State: idle
+    Deployments:
+      ostree-unverified-registry:quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:5786…
+                      Version: 418.94.202410211616-0 (2024-10-21T16:20:41Z)
+              LayeredPackages: cowsay
+
+    * ostree-unverified-registry:quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:5786…
+                      Version: 418.94.202410211616-0 (2024-10-21T16:20:41Z)
+                LocalPackages: zsh-5.8-9.el9.x86_64
+
+The mark (a bullet, `*` where the locale has none, or what is left of a bullet) is on the booted one. Plain text cannot
+show inactive requests; what is in effect is complete. A block that was cut says so in `Deployment.cut`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from layercensus.host.os_identity import is_image_layered
+from layercensus.host.package_lists import PARSERS, is_hidden, split_words, strip_tree
+from layercensus.host.reading import Reading
+from layercensus.host.text_lines import HostText, Line, is_list_head
+from layercensus.model import Change, Deployment, Unlocked
+
+_KEY = re.compile(r"^\s*([A-Z][A-Za-z]+):(?:\s+(.*))?$")
+# Lines that are no list of changes; their presence tells that a block is one of a deployment.
+_IDENTITY_KEYS = frozenset(
+    "Version Timestamp Digest CustomOrigin Commit BaseCommit BootedCommit BootedBaseCommit".split()
+)
+_OTHER_KEYS = frozenset(
+    "LiveCommit InterruptedLiveCommit LiveDiff Staged StateRoot OSName GPGSignature Diff Upgraded Downgraded Added "
+    "Removed SecAdvisories Initramfs InitramfsEtc Cliwrap Pinned Unlocked EndOfLife OstreeRemoteStatus".split()
+)
+_DEPLOYMENT_KEYS = _IDENTITY_KEYS | _OTHER_KEYS | frozenset(PARSERS)
+_VERBOSE_KEYS = frozenset(key for key in _DEPLOYMENT_KEYS if key.startswith("Inactive")) | {"Staged", "StateRoot"}
+# A mark: a bullet or star, or up to four signs that are neither ASCII nor a drawn tree (a bullet in a wrong encoding).
+_MARKED = re.compile(r"^\s*(?:[*●•]|[^\x00-\x7f\u2500-\u257f]\S{0,3}|\ufffd{1,3}|\?{1,3})\s+(\S+)(.*)$")
+_UNMARKED = re.compile(r"^\s*(\S+)(.*)$")
+_ERROR_HEADER = "(error fetching image metadata)"
+_SUFFIX = re.compile(r"^\s*(?:\((?:index: \d+|booted|rollback|pending|staged|pinned)\)\s*)*$")
+# The end of a line that cannot have been longer.
+_WHOLE_LINE_END = re.compile(r"(?:\)|\b[0-9a-f]{64}|: (?:yes|no|regenerate|none|development|hotfix|transient))$")
+_IMAGE = re.compile(r"^ostree-(?:unverified|image|remote)")
+
+
+@dataclass
+class _Block:
+    """One deployment's lines: header and `key -> value lines`, in order."""
+
+    header: str
+    marked: bool
+    suffix: str
+    first: bool
+    values: dict[str, list[str]] = field(default_factory=dict)
+    key: str | None = None
+    value_column: int = 0
+    elided: bool = False
+    open_end: bool = False
+
+    def text(self, *keys: str) -> str | None:
+        """First word of the first of these keys that is there and not blotted out."""
+        for key in keys:
+            for word in " ".join(self.values.get(key, [])).split()[:1]:
+                return None if is_hidden(word) else word
+        return None
+
+
+def parse_status_text(host: HostText) -> Reading:
+    """Deployments of one host's text; empty where the text shows none."""
+    blocks = list(_blocks(host.lines))
+    if blocks and host.ends_open:
+        _close_open_end(blocks, host.lines)
+    problems: list[str] = []
+    deployments = tuple(_deployment(block, problems) for block in blocks)
+    problems += _contradictions(blocks)
+    if not any(block.marked for block in blocks) and sum("(booted)" in block.suffix for block in blocks) == 1:
+        index = next(index for index, block in enumerate(blocks) if "(booted)" in block.suffix)
+        blocks[index].marked = True
+        deployments = tuple(_deployment(block, []) for block in blocks)
+    return Reading(deployments, tuple(problems), from_start=bool(blocks) and blocks[0].first)
+
+
+def _blocks(lines: list[Line]) -> Iterator[_Block]:
+    block: _Block | None = None
+    after_head = False
+    for index, line in enumerate(lines):
+        if line.noise or line.blank or is_list_head(line):
+            if block:
+                yield block
+            block = None
+            after_head = after_head and line.blank or is_list_head(line)
+            continue
+        header = _header(lines, index, block)
+        if header:
+            if block:
+                yield block
+            block = _Block(*header, first=after_head)
+            after_head = False
+        elif block is None or not _take(block, line):
+            if block:
+                yield block
+            block = _fragment(line)
+    if block:
+        yield block
+
+
+def _header(lines: list[Line], index: int, block: _Block | None) -> tuple[str, bool, str] | None:
+    """Header text, whether it is marked, and what stands behind it; None if the line is no header."""
+    line = lines[index]
+    if _known_key(line) or not _is_before_keys(lines, index):
+        return None
+    if _ERROR_HEADER in line.text:
+        return _ERROR_HEADER, not line.text.lstrip().startswith("("), ""
+    match = _MARKED.match(line.text)
+    if match and _SUFFIX.match(match[2]):
+        return match[1], True, match[2]
+    match = _UNMARKED.match(line.text)
+    if match is None or not _SUFFIX.match(match[2]) or is_hidden(match[1]):
+        return None
+    if block is not None and line.indent >= block.value_column > 0:
+        return None
+    return match[1], False, match[2]
+
+
+def _is_before_keys(lines: list[Line], index: int) -> bool:
+    """Whether a deployment's keys follow: what stands before them, and nothing else, is a header."""
+    for line in lines[index + 1 :]:
+        if line.noise or line.blank:
+            return False
+        if not is_hidden(line.text.strip()):
+            return _known_key(line) is not None
+    return False
+
+
+def _known_key(line: Line) -> str | None:
+    match = _KEY.match(line.text)
+    return match[1] if match and match[1] in _DEPLOYMENT_KEYS else None
+
+
+def _take(block: _Block, line: Line) -> bool:
+    """Add a key line, a continuation or an elision to the block; False if the line is none of them."""
+    match = _KEY.match(line.text)
+    if match and (match[1] in _DEPLOYMENT_KEYS or line.indent > 2):
+        block.key = match[1]
+        block.values.setdefault(match[1], []).append(match[2] or "")
+        block.value_column = match.start(2) if match[2] else match.end(1)
+        return True
+    if is_hidden(line.text.strip()):
+        block.elided = True
+        return True
+    if block.key and block.value_column and line.indent >= min(block.value_column, 12):
+        block.values[block.key].append(strip_tree(line.text))
+        return True
+    return False
+
+
+def _fragment(line: Line) -> _Block | None:
+    """A block whose header was cut off: a text may begin in the middle of a deployment."""
+    if _known_key(line) not in PARSERS:
+        return None
+    block = _Block(header="", marked=False, suffix="", first=False)
+    _take(block, line)
+    return block
+
+
+def _close_open_end(blocks: list[_Block], lines: list[Line]) -> None:
+    """Where the text ends without a line end, its last word may be half a word.
+
+    The word is dropped, unless it stands elsewhere in the text or the line could not have been longer.
+    """
+    last_line = lines[-1].text
+    block = blocks[-1]
+    if not block.key or _WHOLE_LINE_END.search(last_line) or not last_line.endswith(block.values[block.key][-1][-20:]):
+        return
+    block.open_end = True
+    values = block.values[block.key]
+    head, _, last_word = values[-1].rpartition(" ")
+    elsewhere = [word for line in lines[:-1] for word in line.text.split()]
+    if block.key in PARSERS and last_word not in elsewhere:
+        values[-1] = head
+
+
+def _deployment(block: _Block, problems: list[str]) -> Deployment:
+    changes, whole = _changes(block)
+    cut = not whole or block.elided or block.open_end or not (block.values.keys() & _IDENTITY_KEYS)
+    if cut and (block.marked or block.first):
+        problems.append(f"{_name(block)} is shown in part: {_why_cut(block, whole=whole)}")
+    header = block.header.removeprefix("ostree://")
+    description = " ".join(block.values.get("CustomOrigin", []))
+    verbose = bool(block.values.keys() & _VERBOSE_KEYS)
+    initramfs = bool(block.values.keys() & {"Initramfs", "InitramfsEtc"})
+    asked = bool(changes) or not whole or initramfs or "Cliwrap" in block.values
+    return Deployment(
+        booted=block.marked,
+        staged=block.text("Staged") == "yes",
+        pinned=block.text("Pinned") == "yes",
+        cut=cut,
+        checksum=block.text("Commit", "BootedCommit"),
+        base_checksum=block.text("BaseCommit", "BootedBaseCommit"),
+        image=header if _IMAGE.match(header) else None,
+        origin=header if header and not _IMAGE.match(header) and header != _ERROR_HEADER else None,
+        custom_origin=(header, description) if description else None,
+        osname=block.text("StateRoot", "OSName"),
+        version=block.text("Version"),
+        changes=changes,
+        unlocked=_unlocked(block),
+        live_applied=bool(block.values.keys() & {"LiveCommit", "InterruptedLiveCommit"}) or (None if cut else False),
+        initramfs=initramfs or (None if cut else False),
+        image_layered=is_image_layered(header),
+        bootc_incompatible=asked or (False if verbose and not cut else None),
+    )
+
+
+def _changes(block: _Block) -> tuple[tuple[Change, ...], bool]:
+    changes: list[Change] = []
+    whole = True
+    for key, parse in PARSERS.items():
+        if key in block.values:
+            values = split_words(" ".join(block.values[key]))
+            whole = whole and values.whole
+            changes += parse(key, values.words)
+    return tuple(dict.fromkeys(changes)), whole
+
+
+def _unlocked(block: _Block) -> Unlocked | None:
+    """`Unlocked:` is printed only where something is."""
+    value = block.text("Unlocked")
+    if value is None:
+        return None if block.open_end else Unlocked.NONE
+    return Unlocked(value) if value in set(Unlocked) else None
+
+
+def _name(block: _Block) -> str:
+    return "the booted deployment" if block.marked else "the next deployment"
+
+
+def _why_cut(block: _Block, *, whole: bool) -> str:
+    if not whole:
+        return "values were taken out or cut off"
+    if block.open_end:
+        return "the text ends without a line end, so its last line may be cut"
+    if block.elided:
+        return "lines were left out"
+    return "neither version, digest nor commit follows its header"
+
+
+def _contradictions(blocks: list[_Block]) -> list[str]:
+    marked = any(block.marked for block in blocks)
+    if marked and any("(booted)" in block.suffix and not block.marked for block in blocks):
+        return ["the mark is on one deployment and the word (booted) on another: the mark was followed"]
+    return []
