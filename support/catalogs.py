@@ -29,7 +29,7 @@ def stream_of(source: str | None, rhel: str) -> str:
         return f"centos-{match[1] or match[2]}"
     if match := re.search(r"rhel-(\d+)\.\d+\.yaml", text):
         return f"rhel-{match[1]}"
-    return f"rhel-{rhel.split('.')[0]}"
+    return f"rhel-{rhel.split('.', maxsplit=1)[0]}"
 
 
 def packages_of(names: list[str]) -> list[dict[str, str]]:
@@ -63,7 +63,7 @@ def variant_extensions(variant: dict[str, list[str]], entries: dict[str, Any]) -
 
 
 def kernel_type(entry: dict[str, Any]) -> dict[str, Any]:
-    """What MCO installs and removes to switch to a kernel type; `core` is its kernel, `install_el10` where EL 10 differs."""
+    """What MCO installs and removes to switch to a kernel type; `core` is its kernel."""
     keys = ("install", "install_el10", "base_removals", "arches")
     core = next(name for name in entry["install"] if name.endswith("-core") and "-modules-" not in name)
     return {"core": core} | {key: entry[key] for key in keys if key in entry}

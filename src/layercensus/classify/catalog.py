@@ -66,7 +66,7 @@ def version_prefixes() -> Mapping[str, tuple[str, ...]]:
 
 @cache
 def load_catalog(release: str, stream: str | None, arch: str | None) -> Catalog:
-    """Load the catalog of a known release. `stream` (`rhel-9`) and `arch` narrow it; None, or a stream it has not, do not."""
+    """Load the catalog of a known release; `stream` (`rhel-9`) and `arch` narrow it where they are known."""
     data = _file(release)
     default = data["os_streams"][data["default_stream"]]
     os_extensions = data["os_streams"].get(stream or "", default)["extensions"]
@@ -77,9 +77,7 @@ def load_catalog(release: str, stream: str | None, arch: str | None) -> Catalog:
     for name, packages in data["mco_extensions"].items():
         if _fits(os_extensions.get(name) or default["extensions"].get(name, {}), arch):
             extensions |= {package: Listing(name, by_mco=True) for package in packages}
-    kernel_types = {
-        KernelType(name): entry for name, entry in data["kernel_types"].items() if _fits(entry, arch)
-    }
+    kernel_types = {KernelType(name): entry for name, entry in data["kernel_types"].items() if _fits(entry, arch)}
     kernel_installs = {name: kind for kind, entry in kernel_types.items() for name in _installs(entry, stream)}
     return Catalog(
         release=release,

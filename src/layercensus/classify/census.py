@@ -60,7 +60,9 @@ def judge_deployment(deployment: Deployment, os: OperatingSystem, *, release: st
     catalogs: list[Catalog | None] = [load_catalog(name, choice.stream, os.arch) for name in choice.candidates]
     catalogs = catalogs or [None]
     active = [change for change in deployment.changes if change.active is not False]
-    judged = tuple(_judge(change, [_setting(catalog, os, active) for catalog in catalogs]) for change in deployment.changes)
+    judged = tuple(
+        _judge(change, [_setting(catalog, os, active) for catalog in catalogs]) for change in deployment.changes
+    )
     layering = layering_of(judged, cut=deployment.cut)
     return JudgedDeployment(
         layering=layering,

@@ -32,7 +32,7 @@ class ReleaseChoice:
 
 
 def choose_releases(os: OperatingSystem, asked: str | None) -> ReleaseChoice:
-    """Choose by the document; `asked` (from the command line) only among candidates or where the document says nothing."""
+    """Choose by the document; `asked` (by the user) only among candidates or where the document says nothing."""
     if os.openshift is False:
         return ReleaseChoice((), None, None)
     said = _said(os)
@@ -63,7 +63,7 @@ def _said(os: OperatingSystem) -> tuple[str, ...]:
 
 
 def _of_unknown_prefix(prefix: str) -> tuple[str, ...]:
-    """A RHEL version no catalog knows: newer than all of them means the newest release, else any that has such versions."""
+    """Releases of a RHEL version that no catalog knows: the newest if it is newer than all, else any that has such."""
     rhel_prefixes = [release_key(known) for known in version_prefixes() if len(known.split(".")[0]) < 3]
     if release_key(prefix) > max(rhel_prefixes):
         return known_releases()[-1:]

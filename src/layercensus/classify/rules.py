@@ -1,4 +1,4 @@
-"""The ordered table of rules: the first that holds for a change gives its verdict. One small function each, one id each.
+"""The ordered table of rules: the first that holds for a change gives its verdict. A small function and an id each.
 
 A rule sees one change, one catalog and what else is active in the deployment (`Setting`); it never sees a file. The id
 of a rule is the same in findings, docs (`docs/rules.md`) and tests.
@@ -17,7 +17,7 @@ _NAME_VERSION = re.compile(r"^(?P<name>.+)-\d[^-]*$")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a rule may look at beside the change: catalog (None: no catalog for this OS), arch, the active kernel switch.
+    """What a rule may look at beside the change: catalog (None: none for this OS), arch, the active kernel switch.
 
     `names_anything`: the machine config operator of this OS installs extension names as they are (OKD on Fedora
     CoreOS). `managed`: whether the rendered MachineConfig asks for the change; None if it was not read.

@@ -24,7 +24,9 @@ _STATUS_TEXT = re.compile(
     r"^error: (?:Timeout was reached|Rejected send message)|^Job for rpm-ostreed|^[* ] \S+ [0-9a-f]{64}\.\d+",
     re.MULTILINE,
 )
-_BOOTC = re.compile(r'"?apiVersion"?\s*:\s*"?org\.containers\.bootc/|^(?:● )?(?:Current )?[Bb]ooted image: ', re.MULTILINE)
+_BOOTC = re.compile(
+    r'"?apiVersion"?\s*:\s*"?org\.containers\.bootc/|^(?:● )?(?:Current )?[Bb]ooted image: ', re.MULTILINE
+)
 _ORIGIN = re.compile(r"^\s*\[origin\]\s*$", re.MULTILINE)
 
 
@@ -84,7 +86,7 @@ def _why_unrecognised(text: str) -> str:
 
 
 def _json_machines(text: str, name: str) -> Iterator[Machine]:
-    """Every JSON object in the text, one a host; what stands between them (prompts, `oc debug` chatter) is passed over."""
+    """Every JSON object in the text, one a host; what stands between them (prompts, chatter) is passed over."""
     decoder = json.JSONDecoder()
     position = 0
     while match := _JSON_START.search(text, position):
@@ -94,8 +96,10 @@ def _json_machines(text: str, name: str) -> Iterator[Machine]:
         except json.JSONDecodeError as error:
             yield unreadable(name, f"is no valid JSON: {_place(error)}", source=Source.RPM_OSTREE_JSON)
             return
-        except RecursionError:
-            yield unreadable(name, "is JSON nested too deeply to be a status", source=Source.RPM_OSTREE_JSON)
+        except (RecursionError, ValueError):
+            yield unreadable(
+                name, "is JSON that no status is: too deep, or a number too long", source=Source.RPM_OSTREE_JSON
+            )
             return
         try:
             yield machine_from(parse_status(document), name=name, source=Source.RPM_OSTREE_JSON)
@@ -105,7 +109,7 @@ def _json_machines(text: str, name: str) -> Iterator[Machine]:
 
 def _place(error: json.JSONDecodeError) -> str:
     cut = " (the document is cut off)" if error.pos >= len(error.doc.rstrip()) or "Unterminated" in error.msg else ""
-    return f"{error.msg} at line {error.lineno}, column {error.colno}{cut}"
+    return f"{error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno}{cut}"
 
 
 def _read_text(host: HostText) -> Reading:

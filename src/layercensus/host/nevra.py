@@ -28,7 +28,7 @@ ARCHES = frozenset(
 )
 
 _SHA256_PREFIX = re.compile(r"^[0-9a-f]{64}:", re.IGNORECASE)
-_EPOCH = re.compile(r"^(\d+):(.+)$", re.DOTALL)
+_EPOCH = re.compile(r"^(\d{1,10}):(.+)$", re.DOTALL)
 # Characters that rpm allows in a name, and in version and release (rpm-spec(7), "Name" and "Version").
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$")
 _VERSION = re.compile(r"^[A-Za-z0-9._+~^]+$")

@@ -28,7 +28,7 @@ def identify(deployment: Deployment) -> OperatingSystem:
 
 
 def is_image_layered(*references: str | None) -> bool | None:
-    """Whether an image reference is of a custom OS image: False for a release payload's own, None if it can't be told."""
+    """Whether a reference is of a custom OS image: False for a payload's own, None where it can't be told."""
     for entry in read_json("os_identities.json")["release_images"]["patterns"]:
         if any(re.search(entry["pattern"], reference) for reference in references if reference):
             return bool(entry["image_layered"])

@@ -22,7 +22,9 @@ from layercensus.host.status_json import local_change, module_change
 from layercensus.model import Change, Form, Kind
 
 _EVR = re.compile(r"^(?:\d+:)?[0-9][\w.+~^]*-[0-9][\w.+~^]*$")
-_HIDDEN = re.compile(r"^(\.{2,}|…|\[…\]|\[\.{2,}\]|<[^<>]*>|\*{3,}|x{4,}|-{3,}|\(?(?i:redacted|hidden|removed|snip)\)?)$")
+_HIDDEN = re.compile(
+    r"^(\.{2,}|…|\[…\]|\[\.{2,}\]|<[^<>]*>|\*{3,}|x{4,}|-{3,}|\(?(?i:redacted|hidden|removed|snip)\)?)$"
+)
 _TREE = re.compile(r"^\s*(?:[├└│─|`-]+\s+)+")
 
 

@@ -138,9 +138,7 @@ def _installs(entry: _Entry) -> list[Change]:
     requested = entry.strings("requested-packages")
     layered = entry.strings("packages")
     known = "packages" in entry.keys
-    changes = [
-        _install(text, "requested-packages", active=(text in layered) if known else None) for text in requested
-    ]
+    changes = [_install(text, "requested-packages", active=(text in layered) if known else None) for text in requested]
     return changes + [_install(text, "packages", active=True) for text in layered if text not in requested]
 
 
@@ -208,7 +206,9 @@ def _local_replacements(entry: _Entry) -> list[Change]:
     known = fact_key in entry.keys
     requested = entry.strings(key)
     changes = [
-        _replacement(text, key, active=_normal(text) in old_by_new if known else None, old=old_by_new.get(_normal(text)))
+        _replacement(
+            text, key, active=_normal(text) in old_by_new if known else None, old=old_by_new.get(_normal(text))
+        )
         for text in requested
     ]
     asked = {_normal(text) for text in requested}
@@ -353,7 +353,7 @@ def _initramfs(entry: _Entry) -> bool | None:
 
 
 def _bootc_incompatible(entry: _Entry, missing: list[str]) -> bool | None:
-    """bootc refuses an origin with a group rpmostree, packages, overrides or modules (its `utils.rs`)."""
+    """Bootc refuses an origin with a group rpmostree, packages, overrides or modules (its `utils.rs`)."""
     asked = any(values for key, values in entry.keys.items() if key.startswith("requested-") and values)
     if asked or _initramfs(entry) or entry.flag("cliwrap"):
         return True

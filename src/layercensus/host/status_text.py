@@ -92,7 +92,7 @@ def _blocks(lines: list[Line]) -> Iterator[_Block]:
             if block:
                 yield block
             block = None
-            after_head = after_head and line.blank or is_list_head(line)
+            after_head = (after_head and line.blank) or is_list_head(line)
             continue
         header = _header(lines, index, block)
         if header:

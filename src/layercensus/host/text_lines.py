@@ -15,9 +15,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _QUOTE = re.compile(r"^(?:\s{0,3}>\s?)+(?=\S|\s)")
 _LOG_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ")
 _KLOG = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ [\w.-]+:\d+\] ?")
-_JOURNAL = re.compile(
-    r"^(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+\-Z\d:.]*) (\S+) ([\w@.-]+)\[\d+\]: ?"
-)
+_JOURNAL_TIME = r"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+\-Z\d:.]*)"
+_JOURNAL = re.compile(rf"^{_JOURNAL_TIME} (\S+) ([\w@.-]+)\[\d+\]: ?")
 _HEAD = re.compile(r"^\s*State:\s+(idle|busy)\b")
 _LIST = re.compile(r"^\s*(Deployments|BootedDeployment):\s*$")
 _FAILURE = re.compile(r"^\s*error: |^Job for rpm-ostreed\.service failed")

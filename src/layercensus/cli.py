@@ -1,0 +1,217 @@
+"""Flags to one command; prints; errors to exit codes. The only place that prints, and the only broad `except`.
+
+Exit: 0 done; 1 done in part, or nothing to do; 2 wrong usage; 3 with --exit-code where a machine is layered; 70 our own
+bug, one line; 130 interrupted.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import time
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import NoReturn, TextIO
+from uuid import UUID
+
+from layercensus import __version__
+from layercensus.commands import EXIT_BUG, EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, Output, Surroundings
+from layercensus.errors import Fault, LayerCensusError, UsageError
+
+_QUESTION = (
+    "What share of CoreOS machines carry locally layered packages that are not CoreOS extensions, "
+    "and how sure is the number?"
+)
+_DEMO_FOLDER = "layercensus-demo"
+_EXITS = {Fault.USAGE: EXIT_USAGE, Fault.US: EXIT_BUG}
+_PROGRESS_AFTER_SECONDS = 1.0
+_PROGRESS_EVERY_SECONDS = 0.1
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with our errors: one line that says what to do next."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, fault=Fault.USAGE, next_step=f"see {self.prog} --help")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command and option, one place; docs and README are held to it by a test."""
+    parser = _Parser(prog="layercensus", description=_QUESTION)
+    parser.add_argument("--version", action="version", version=f"layercensus {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_inspect(commands.add_parser("inspect", help="what is layered on the machines that these documents show"))
+    _add_import(commands.add_parser("import", help="put inspected machines into a lake, a cluster a folder"))
+    _add_report(commands.add_parser("report", help="the share, its interval and its bounds, from a lake"))
+    _add_manifests(commands.add_parser("manifests", help="rules for a cluster of a release, to apply with oc"))
+    _add_demo(commands.add_parser("demo", help="captures -> census -> lake -> report, on machines that come with it"))
+    return parser
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="a status as JSON or text, a folder of them, or -")
+    _add_release(parser)
+    parser.add_argument("--format", choices=("table", "json", "prometheus"), default="table", help="default: table")
+    parser.add_argument("--exit-code", action="store_true", help="exit 3 if a machine has packages or overrides")
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="a folder of cluster folders, a cluster's folder, or a document"
+    )
+    parser.add_argument("--lake", required=True, metavar="DIR", help="the lake; made if it is not there")
+    parser.add_argument("--cluster-id", type=_uuid, metavar="UUID", help="all of it is one cluster, this one")
+    _add_release(parser)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lake", required=True, metavar="DIR", help="the lake to read")
+    parser.add_argument("--by", choices=("release", "platform", "need"), help="a table by this dimension")
+    parser.add_argument("--as-of", type=_day, metavar="DAY", help="the day the report is about (default: the newest)")
+    parser.add_argument("--signal", choices=("layercensus", "mcd", "capture"), help="where the numbers come from")
+    parser.add_argument("--format", choices=("text", "json", "html", "csv"), default="text", help="default: text")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of standard output")
+
+
+def _add_manifests(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--release", type=_release, required=True, metavar="4.14", help="the cluster's OpenShift release"
+    )
+    parser.add_argument(
+        "--mode", choices=("agent", "mcd"), default="agent", help="whose series the rules read (default: agent)"
+    )
+    parser.add_argument(
+        "--telemetry", action="store_true", help="record under the names that leave the cluster: consent"
+    )
+    parser.add_argument("--output", metavar="DIR", help="the folder to make (default: layercensus-MODE-RELEASE)")
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", nargs="?", default=_DEMO_FOLDER, metavar="DIR", help=f"default: {_DEMO_FOLDER}")
+
+
+def _add_release(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--release", type=_release, metavar="4.14", help="the OpenShift release, where the document leaves it open"
+    )
+
+
+def _release(text: str) -> str:
+    major, _, minor = text.partition(".")
+    if not (major.isdigit() and minor.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no release: it should look like 4.14")
+    return text
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: it should look like 2026-11-22") from error
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no UUID") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status. Never a traceback to a user."""
+    try:
+        options = build_parser().parse_args(arguments)
+        module = importlib.import_module(f"layercensus.commands.{options.command.replace('import', 'import_')}")
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        progress = _Progress()
+        surroundings = Surroundings(
+            stdin=sys.stdin.buffer, now=datetime.now(tz=UTC), tick=progress.tick, warn=_print_error
+        )
+        output = module.run(options, surroundings)
+        if getattr(options, "output", None) and options.command == "report":
+            return _write_all(output, Path(options.output))
+        return _print_all(output, sys.stdout, progress)
+    except LayerCensusError as error:
+        _print_error(f"layercensus: {error}")
+        return _EXITS.get(error.fault, EXIT_PARTIAL)
+    except BrokenPipeError:
+        # The reader (head, less) has what it wanted; keep Python from complaining when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PARTIAL
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        _print_error(f"layercensus: a bug of ours: {type(error).__name__}: {error}; please report it with the input")
+        return EXIT_BUG
+
+
+def _print_all(output: Output, stream: TextIO, progress: "_Progress") -> int:
+    try:
+        while True:
+            chunk = next(output)
+            progress.clear()
+            stream.write(harmless(chunk))
+    except StopIteration as stop:
+        stream.flush()
+        return int(stop.value)
+    finally:
+        progress.clear()
+
+
+def _write_all(output: Output, path: Path) -> int:
+    """Write to a file beside the old one, then replace that: a report is the old or the new, never half of one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as stream:
+            status = _print_all(output, stream, _Progress())
+        beside.replace(path)
+    except OSError as error:
+        raise LayerCensusError(f"cannot be written: {error.strerror}", where=str(path), fault=Fault.HOST) from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return status
+
+
+def _print_error(line: str) -> None:
+    print(harmless(line).replace("\n", " "), file=sys.stderr)
+
+
+def harmless(text: str) -> str:
+    """Text in which control and direction characters, which a terminal would obey, are shown as escapes."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(sign if _is_harmless(sign) else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def _is_harmless(sign: str) -> bool:
+    return sign == "\n" or unicodedata.category(sign) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+class _Progress:
+    """A bar on a terminal after one second; nothing when piped."""
+
+    def __init__(self) -> None:
+        self.enabled = sys.stderr.isatty()
+        self.started = time.monotonic()
+        self.shown_at = 0.0
+
+    def tick(self, done: int, total: int | None) -> None:
+        """Show how far it is, at most ten times a second."""
+        now = time.monotonic()
+        if (
+            not self.enabled
+            or now - self.started < _PROGRESS_AFTER_SECONDS
+            or now - self.shown_at < _PROGRESS_EVERY_SECONDS
+        ):
+            return
+        self.shown_at = now
+        sys.stderr.write(f"\r\x1b[K{done} of {total}" if total else f"\r\x1b[K{done}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the bar away, so that output does not run into it."""
+        if self.shown_at:
+            sys.stderr.write("\r\x1b[K")
+            self.shown_at = 0.0

@@ -1,0 +1,31 @@
+"""One module per command: the only place that joins rooms, which it imports when called.
+
+A command is a generator of text: `cli` prints what it yields, and what it returns is the exit status.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+EXIT_DONE = 0
+EXIT_PARTIAL = 1
+EXIT_USAGE = 2
+EXIT_LAYERED = 3
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+Output = Generator[str, None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a command may touch of the process it runs in.
+
+    `tick(done, total)` shows progress. `warn(line)` writes one line for people beside the output.
+    """
+
+    stdin: BinaryIO
+    now: datetime
+    tick: Callable[[int, int | None], None]
+    warn: Callable[[str], None]

@@ -1,0 +1,30 @@
+"""`layercensus report`: the share, its interval and its bounds, from a lake."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from layercensus.commands import EXIT_DONE, Output, Surroundings
+from layercensus.lake.engine import read_engine
+from layercensus.report.answers import build_report
+from layercensus.report.format_csv import format_report_csv
+from layercensus.report.format_html import render_report_html
+from layercensus.report.format_json import format_report_json
+from layercensus.report.format_text import format_report_text
+from layercensus.report.shape import Report
+
+
+def run(options: Namespace, surroundings: Surroundings) -> Output:
+    """Ask the lake the report's questions and yield the report in the format asked for."""
+    del surroundings
+    with read_engine(Path(options.lake)) as engine:
+        report = build_report(engine, as_of=options.as_of, signal=options.signal)
+    yield _render(report, options.format, options.by)
+    return EXIT_DONE
+
+
+def _render(report: Report, form: str, by: str | None) -> str:
+    if form == "json":
+        return format_report_json(report)
+    if form == "html":
+        return render_report_html(report)
+    return format_report_csv(report, by) if form == "csv" else format_report_text(report, by)
