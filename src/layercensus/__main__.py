@@ -1,8 +1,6 @@
 """`python -m layercensus`, the same program as `layercensus`."""
 
-import sys
-
 from layercensus.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

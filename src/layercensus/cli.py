@@ -127,7 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         progress = _Progress()
         surroundings = Surroundings(
-            stdin=sys.stdin.buffer, now=datetime.now(tz=UTC), tick=progress.tick, warn=_print_error
+            stdin=sys.stdin.buffer,
+            now=datetime.now(tz=UTC),
+            shows_progress=progress.enabled,
+            tick=progress.tick,
+            warn=_print_error,
         )
         output = module.run(options, surroundings)
         if getattr(options, "output", None) and options.command == "report":

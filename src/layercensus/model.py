@@ -184,12 +184,23 @@ class OperatingSystem:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedConfig:
+    """What the rendered MachineConfig on a node asks for: extension names, the kernel type, the OS image."""
+
+    extensions: tuple[str, ...] = ()
+    kernel_type: KernelType = KernelType.DEFAULT
+    name: str | None = None
+    os_image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """One OS instance as one source shows it, not judged.
 
     `booted` is the deployment that says it is booted (for an origin file, its own deployment); None if the source
     does not say. `staged` is the staged or else pending one. `dependencies` came in with the installs, where the source
-    knows them; None where it does not.
+    knows them; None where it does not. `rpm_vendors`: RPM name -> vendor as the package itself says, any text.
+    `rendered_config`: None if it was not read.
     """
 
     input: str
@@ -200,6 +211,8 @@ class Machine:
     os: OperatingSystem = OperatingSystem()
     problems: tuple[str, ...] = ()
     dependencies: tuple[str, ...] | None = None
+    rpm_vendors: Mapping[str, str] = field(default_factory=dict)
+    rendered_config: RenderedConfig | None = None
     node: str | None = None
     roles: tuple[str, ...] = ()
     pool: str | None = None

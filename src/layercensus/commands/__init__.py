@@ -22,10 +22,12 @@ Output = Generator[str, None, int]
 class Surroundings:
     """What a command may touch of the process it runs in.
 
-    `tick(done, total)` shows progress. `warn(line)` writes one line for people beside the output.
+    `tick(done, total)` shows progress, if `shows_progress` says that anyone looks. `warn(line)` writes one line for
+    people beside the output.
     """
 
     stdin: BinaryIO
     now: datetime
+    shows_progress: bool
     tick: Callable[[int, int | None], None]
     warn: Callable[[str], None]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from layercensus.commands import EXIT_DONE, Output, Surroundings, import_, inspect
-from layercensus.commands.folder import make_folder
+from layercensus.commands.folder import make_folder, write_file
 from layercensus.data import list_tree, read_text
 from layercensus.lake.engine import read_engine
 from layercensus.report.answers import build_report
@@ -25,7 +25,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     yield f"\n$ layercensus report --lake {lake} --format html -o {page}\n"
     with read_engine(lake) as engine:
         report = build_report(engine, as_of=None, signal=None)
-    page.write_text(render_report_html(report), encoding="utf-8")
+    write_file(page, render_report_html(report))
     yield from _closing(fleet_sentence(report), page)
     return EXIT_DONE
 

@@ -26,9 +26,20 @@ def make_folder(folder: Path, files: Mapping[str, str]) -> None:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _MARK).touch()
-        for name, text in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise LayerCensusError(f"cannot be written: {error.strerror}", where=str(folder), fault=Fault.HOST) from error
+        raise _cannot_write(folder, error) from error
+    for name, text in files.items():
+        write_file(folder / name, text)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write one file, making the folders above it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> LayerCensusError:
+    return LayerCensusError(f"cannot be written: {error.strerror}", where=str(path), fault=Fault.HOST)

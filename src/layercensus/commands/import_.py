@@ -68,7 +68,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     lake = Path(options.lake)
     clusters: dict[str, _Cluster] = {}
     left_out: Counter[str] = Counter()
-    total = count_files(options.paths)
+    total = count_files(options.paths) if surroundings.shows_progress else None
     done = 0
     for path in options.paths:
         for item in read_captures([path], surroundings.stdin):
@@ -87,7 +87,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
 def _add(item: object, path: str, options: Namespace, clusters: dict[str, _Cluster], left_out: Counter[str]) -> None:
     """Count one machine, or one file that may have been one, in its cluster."""
     if isinstance(item, Skipped):
-        if item.lost:
+        if item.lost and item.input != path:
             _cluster_of(item.input, path, options.cluster_id, clusters).lost += 1
         else:
             left_out["files that are no host documents"] += 1

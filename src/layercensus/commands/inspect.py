@@ -13,6 +13,7 @@ from layercensus.metrics.families import exposition_lines, machine_families, mer
 from layercensus.model import Census, Layering, Machine, Skipped
 
 _LIVE_HOST = "this machine itself is not read yet: pipe `rpm-ostree status --json` into `layercensus inspect -`"
+_NOTHING_FOUND = "no host document was found; save `rpm-ostree status --json` of each machine there"
 
 
 class _Inspection:
@@ -22,17 +23,19 @@ class _Inspection:
         self.options = options
         self.surroundings = surroundings
         self.skipped: list[Skipped] = []
+        self.machines = 0
         self.unknown = 0
         self.layered = 0
 
     def censuses(self) -> Iterator[Census]:
         """Classified machines, one at a time; what was skipped is kept aside."""
-        total = count_files(self.options.paths)
+        total = count_files(self.options.paths) if self.surroundings.shows_progress else None
         for done, item in enumerate(self._items()):
             self.surroundings.tick(done, total)
             if isinstance(item, Skipped):
                 self.skipped.append(item)
                 continue
+            self.machines += 1
             census = classify(item, release=self.options.release)
             self.unknown += census.booted.layering is Layering.UNKNOWN
             self.layered += census.booted.layering in {Layering.PACKAGES, Layering.OVERRIDES}
@@ -48,7 +51,7 @@ class _Inspection:
         """Exit status: 3 (if asked for) wins over 1."""
         if self.options.exit_code and self.layered:
             return EXIT_LAYERED
-        lost = self.unknown or any(item.lost for item in self.skipped)
+        lost = self.unknown or not self.machines or any(item.lost for item in self.skipped)
         return EXIT_PARTIAL if lost else EXIT_DONE
 
 
@@ -61,6 +64,8 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
         yield from _exposition(list(inspection.censuses()))
     else:
         yield from format_census_table(inspection.censuses(), inspection.skipped)
+    if not inspection.machines:
+        surroundings.warn(f"layercensus: {' '.join(options.paths)}: {_NOTHING_FOUND}")
     return inspection.status
 
 

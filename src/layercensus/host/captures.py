@@ -95,7 +95,7 @@ def _read_file(path: str) -> _Text:
         with Path(path).open("rb") as stream:
             return _decode(_read_stream(stream))
     except FileNotFoundError:
-        return _Text(problem="does not exist")
+        return _Text(problem="does not exist: check the path")
     except OSError as error:
         return _Text(problem=f"cannot be read: {error.strerror}")
 

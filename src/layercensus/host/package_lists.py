@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from layercensus.errors import NevraError
-from layercensus.host.nevra import parse_nevra, parse_request
-from layercensus.host.status_json import local_change, module_change
+from layercensus.host.changes import install_change, local_change, module_change
+from layercensus.host.nevra import parse_nevra
 from layercensus.model import Change, Form, Kind
 
 _EVR = re.compile(r"^(?:\d+:)?[0-9][\w.+~^]*-[0-9][\w.+~^]*$")
@@ -60,11 +60,10 @@ def split_words(text: str) -> Values:
 def _installs(kind: Kind, *, active: bool) -> Callable[[str, tuple[str, ...]], Iterator[Change]]:
     def parse(key: str, words: tuple[str, ...]) -> Iterator[Change]:
         for word in words:
-            if kind is not Kind.INSTALL:
+            if kind is Kind.INSTALL:
+                yield install_change(word, key, active=active)
+            else:
                 yield local_change(kind, word, key, active=active)
-                continue
-            form, name, nevra = parse_request(word)
-            yield Change(kind, form, word, name, key, active, nevra=str(nevra) if nevra else None)
 
     return parse
 

@@ -68,4 +68,11 @@ def _operating_system(reading: Reading, booted: Deployment | None) -> OperatingS
     if shown is None:
         return OperatingSystem()
     identity = identify(shown)
-    return replace(identity, arch=identity.arch or reading.arch)
+    return replace(identity, arch=identity.arch or reading.arch or _arch_of_packages(shown))
+
+
+def _arch_of_packages(deployment: Deployment) -> str | None:
+    """Architecture of the deployment's own packages, if they agree on one: a machine has one, multilib packages two."""
+    suffixes = {change.nevra.rpartition(".")[2] for change in deployment.changes if change.nevra}
+    machine_arches = suffixes & {"x86_64", "aarch64", "ppc64le", "s390x"}
+    return machine_arches.pop() if len(machine_arches) == 1 else None

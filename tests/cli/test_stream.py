@@ -1,0 +1,224 @@
+"""import, report and demo as a user runs them: one true stream from documents to a sentence."""
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from layercensus.data import list_tree, read_json, read_text
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "layercensus", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, run("demo", cwd=folder)
+
+
+def report(folder: Path, lake: str, *arguments: str) -> dict[str, Any]:
+    done = run("report", "--lake", lake, "--format", "json", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    value: dict[str, Any] = json.loads(done.stdout)
+    return value
+
+
+def test_the_demo_ends_in_the_sentence_and_the_bare_path(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, done = demo
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    sentence, path = done.stdout.splitlines()[-2:]
+    assert path == "layercensus-demo/report.html"
+    assert (folder / path).exists()
+    # Counted by hand in support/demo.py: 54 OpenShift machines, 2 of them unreadable, 7 with packages.
+    for part in ("Of these captures", "13.5 %", "52 CoreOS machines", "2 machines", "14 clusters", "13.0", "16.7 %"):
+        assert part in sentence, part
+
+
+def test_the_demo_has_what_it_promises() -> None:
+    names = list_tree("demo")
+    clusters = {name.partition("/")[0] for name in names}
+    assert len(names) >= 24
+    assert len(clusters) >= 12
+
+
+def test_the_demo_can_be_run_again_and_spares_what_is_not_its_own(tmp_path: Path) -> None:
+    assert run("demo", "mine", cwd=tmp_path).returncode == 0
+    assert run("demo", "mine", cwd=tmp_path).returncode == 0
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("years of work")
+    done = run("demo", "foreign", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]
+
+
+def test_the_report_of_the_demo_is_the_hand_count(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    value = report(demo[0], "layercensus-demo/lake")
+    jsonschema.validate(value, read_json("schemas/report-v1.schema.json"))
+    headline = value["headline"]
+    # By hand from support/demo.py; the package-mode worker is in no denominator.
+    assert headline["machines"] == {
+        "clean": 28,
+        "extensions": 14,
+        "overrides": 3,
+        "packages": 7,
+        "unknown": 2,
+        "classified": 52,
+        "total": 54,
+    }
+    assert headline["share"] == pytest.approx(7 / 52, abs=1e-12)
+    assert headline["share_any"] == pytest.approx(10 / 52, abs=1e-12)
+    assert headline["bounds"] == pytest.approx([7 / 54, 9 / 54], abs=1e-12)
+    # falcon on two, debug tools on two, gpfs, qualys
+    assert headline["clusters"]["reporting"] == 14
+    assert headline["clusters"]["with_packages"] == 6
+    assert value["signal"] == "capture"
+    assert "captures" in value["population"]
+
+
+def test_all_demo_numbers_are_in_every_format(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    for form in ("text", "html", "csv"):
+        done = run("report", "--lake", "layercensus-demo/lake", "--format", form, "--by", "release", cwd=demo[0])
+        assert done.returncode == 0, done.stderr
+        assert "4.14" in done.stdout
+        assert "4.19-4.21" in done.stdout
+
+
+class Links(HTMLParser):
+    """Every address that a page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.addresses += [value for name, value in attrs if name in {"src", "href", "action", "data"} and value]
+
+
+def test_the_page_is_self_contained(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    page = (demo[0] / "layercensus-demo" / "report.html").read_text(encoding="utf-8")
+    links = Links()
+    links.feed(page)
+    assert [address for address in links.addresses if not address.startswith(("#", "data:,"))] == []
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_no_lake_is_one_line_and_exit_1(tmp_path: Path) -> None:
+    done = run("report", "--lake", "nowhere", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "import" in done.stderr
+
+
+def test_importing_nothing_is_one_line_and_exit_1(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run("import", "empty", "--lake", "lake", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "lake").exists()
+
+
+def write_machine(path: Path, name: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(read_text(f"demo/{name}"), encoding="utf-8")
+
+
+def test_a_cluster_is_a_folder_or_the_id_that_is_given(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/master-0.json")
+    write_machine(tmp_path / "captures" / "east" / "b.json", "osprey/worker-1.json")
+    write_machine(tmp_path / "captures" / "west" / "a.json", "osprey/master-0.json")
+    assert run("import", "captures", "--lake", "two", cwd=tmp_path).returncode == 0
+    assert report(tmp_path, "two")["headline"]["clusters"]["reporting"] == 2
+    one_id = "0b5c2c3a-4b6c-4d7e-8f90-a1b2c3d4e5f6"
+    assert run("import", "captures", "--lake", "one", "--cluster-id", one_id, cwd=tmp_path).returncode == 0
+    assert report(tmp_path, "one")["headline"]["clusters"]["reporting"] == 1
+
+
+def test_importing_again_counts_nothing_twice(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/worker-1.json")
+    for _ in range(2):
+        assert run("import", "captures", "--lake", "lake", cwd=tmp_path).returncode == 0
+    assert report(tmp_path, "lake")["headline"]["machines"]["total"] == 1
+    # The cluster's own folder is the same cluster.
+    assert run("import", "captures/east", "--lake", "lake", cwd=tmp_path).returncode == 0
+    assert report(tmp_path, "lake")["headline"]["clusters"]["reporting"] == 1
+
+
+def test_two_folders_of_one_name_are_not_merged_in_silence(tmp_path: Path) -> None:
+    write_machine(tmp_path / "x" / "nodes" / "a.json", "osprey/worker-1.json")
+    write_machine(tmp_path / "y" / "nodes" / "a.json", "osprey/worker-1.json")
+    done = run("import", "x/nodes", "y/nodes", "--lake", "lake", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--cluster-id" in done.stderr
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_machine_that_could_not_be_read_counts_in_the_bounds(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/master-0.json")
+    (tmp_path / "captures" / "east" / "b.json").write_text("")
+    (tmp_path / "captures" / "east" / "c.json").write_text('{"deployments": [')
+    done = run("import", "captures", "--lake", "lake", cwd=tmp_path)
+    assert done.returncode == 1
+    headline = report(tmp_path, "lake")["headline"]
+    assert headline["machines"]["unknown"] == 2
+    assert headline["bounds"] == pytest.approx([0, 2 / 3])
+
+
+def test_other_systems_never_join_an_openshift_share(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/master-0.json")
+    silverblue = {
+        "deployments": [
+            {
+                "booted": True,
+                "origin": "fedora:fedora/42/x86_64/silverblue",
+                "osname": "fedora",
+                "version": "42.20250701.0",
+                "packages": ["htop"],
+                "requested-packages": ["htop"],
+            }
+        ]
+    }
+    (tmp_path / "captures" / "east" / "b.json").write_text(json.dumps(silverblue))
+    done = run("import", "captures", "--lake", "lake", cwd=tmp_path)
+    assert "not OpenShift" in done.stdout
+    assert report(tmp_path, "lake")["headline"]["machines"]["total"] == 1
+
+
+def test_a_bad_day_or_cluster_id_is_wrong_usage(tmp_path: Path) -> None:
+    for arguments in (
+        ["report", "--lake", "x", "--as-of", "yesterday"],
+        ["import", "x", "--lake", "x", "--cluster-id", "mine"],
+        ["report"],
+        ["inspect", "--release", "four"],
+        ["frobnicate"],
+    ):
+        done = run(*arguments, cwd=tmp_path)
+        assert done.returncode == 2, arguments
+        assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_an_output_file_is_replaced_whole_or_not_at_all(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder = demo[0]
+    assert run("report", "--lake", "layercensus-demo/lake", "-o", "answer.txt", cwd=folder).returncode == 0
+    before = (folder / "answer.txt").read_text(encoding="utf-8")
+    assert "13.5 %" in before
+    assert run("report", "--lake", "nowhere", "-o", "answer.txt", cwd=folder).returncode == 1
+    assert (folder / "answer.txt").read_text(encoding="utf-8") == before
+    done = run("report", "--lake", "layercensus-demo/lake", "-o", "no/such/folder/answer.txt", cwd=folder)
+    assert done.returncode != 0
+    assert done.stderr.count("\n") == 1

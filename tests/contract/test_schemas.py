@@ -1,0 +1,87 @@
+"""The published contracts agree with the code: schema and model, catalogs and their shape, closed values."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from layercensus import model
+from layercensus.classify.catalog import known_releases, load_catalog, release_key
+from layercensus.classify.census import classify
+from layercensus.classify.rules import RULES
+from layercensus.data import list_tree, read_json, read_text
+from layercensus.host.document import parse_document
+from layercensus.metrics.census_json import machine_value
+
+SCHEMA: dict[str, Any] = read_json("schemas/census-v1.schema.json")
+CHANGE = SCHEMA["$defs"]["change"]["properties"]
+MACHINE = SCHEMA["$defs"]["machine"]["properties"]
+
+
+def enum_of(schema: dict[str, Any]) -> set[str]:
+    return {value for value in schema["enum"] if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("schema", "values"),
+    [
+        (SCHEMA["$defs"]["layering"], model.Layering),
+        (CHANGE["kind"], model.Kind),
+        (CHANGE["form"], model.Form),
+        (CHANGE["verdict"], model.Verdict),
+        (CHANGE["need"], model.Need),
+        (MACHINE["source"], model.Source),
+        (MACHINE["kernel_type"], model.KernelType),
+        (MACHINE["flags"]["properties"]["unlocked"], model.Unlocked),
+    ],
+)
+def test_the_schema_lists_the_values_of_the_model(schema: dict[str, Any], values: type[StrEnum]) -> None:
+    assert enum_of(schema) == {member.value for member in values}
+
+
+@pytest.mark.parametrize("name", list_tree("demo"))
+def test_a_census_is_valid_by_its_schema(name: str) -> None:
+    for machine in parse_document(read_text(f"demo/{name}"), name):
+        value = {"schema": "layercensus/census/v1", "machines": [machine_value(classify(machine))], "skipped": []}
+        jsonschema.validate(json.loads(json.dumps(value)), SCHEMA)
+
+
+def test_the_schemas_are_schemas() -> None:
+    for name in list_tree("schemas"):
+        jsonschema.Draft202012Validator.check_schema(read_json(f"schemas/{name}"))
+
+
+def test_every_release_from_4_6_to_5_2_has_a_catalog() -> None:
+    minors = [f"4.{minor}" for minor in range(6, 24)] + ["5.0", "5.1", "5.2"]
+    assert list(known_releases()) == sorted(minors, key=release_key)
+    for release in minors:
+        catalog = load_catalog(release, None, None)
+        assert catalog.extensions
+        assert catalog.base_removals
+        assert set(catalog.extensions).isdisjoint(catalog.kernel_installs)
+
+
+def test_every_need_comes_from_a_category_of_a_known_package() -> None:
+    categories = {entry["category"] for entry in read_json("known_packages.json")["packages"]}
+    needs = read_json("needs.json")["need_of_category"]
+    assert set(needs) == categories
+    assert set(needs.values()) <= {need.value for need in model.Need}
+
+
+def test_every_rule_has_an_id_of_its_own_that_begins_with_its_verdict() -> None:
+    ids = [rule_id for rule_id, _ in RULES]
+    assert len(ids) == len(set(ids))
+    assert {rule_id.partition(".")[0] for rule_id in ids} == {verdict.value for verdict in model.Verdict}
+
+
+def test_the_data_files_say_where_they_come_from() -> None:
+    for path in (
+        Path(name) for name in list_tree(".") if name.endswith(".json") and not name.startswith(("demo/", "schemas/"))
+    ):
+        if path.parts[0] in {"questions", "lake"}:
+            continue
+        value = read_json(str(path))
+        assert {"_meta", "_provenance"} & set(value), path
