@@ -1,134 +1,133 @@
-"""Write `data/catalogs/*.json` and `data/known_packages.json` from evidence files; their output goes to review.
+"""Write `data/catalogs/*.json` from clones of the two upstream repositories; their output goes to review.
 
-usage: catalogs.py EXTENSIONS.json VENDORS.json
+usage: catalogs.py MACHINE_CONFIG_OPERATOR_REPO OS_REPO
 
-EXTENSIONS.json holds, per release, MCO's allow-list, the OS repository's extension files and the kernel types, as read
-from the release branches of openshift/machine-config-operator and openshift/os (its `_meta` names the snapshot).
-VENDORS.json holds the known packages with their evidence. Step 3 of the plan reads the checkouts themselves.
+Each argument is a git repository (a clone, also a bare one) of openshift/machine-config-operator and openshift/os with
+their release branches. `support/releases.json` says which branches and files make which release; a new release is a new
+entry there, one run of this script, and the review of its diff.
 """
 
 import json
 import re
+import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).parents[1] / "src" / "layercensus" / "data"
-PINNED = re.compile(r"^(?P<name>[A-Za-z][\w.+-]*?)-(?P<pin>\d[\w.+~^]*-\d[\w.+~^]*)$")
+import yaml
 
+HERE = Path(__file__).parent
+CATALOGS = HERE.parent / "src" / "layercensus" / "data" / "catalogs"
+PINNED = re.compile(r"^(?P<name>[A-Za-z][\w.+-]*?)-(?P<pin>\d[\w.+~^]*-\d[\w.+~^]*)$")
 
 # openshift/os 4.7 listed two dependencies of usbguard and the base kernel beside the extensions' own packages; neither
 # was ever a reason to ask for the extension, and later releases would inherit the names as retired extensions.
 NO_EXTENSION_PACKAGES = {"libqb", "protobuf", "kernel", "kernel-core", "kernel-modules", "kernel-modules-extra"}
 
-
-def stream_of(source: str | None, rhel: str) -> str:
-    """OS stream of an extensions file: `rhel-9` or `centos-10`."""
-    text = source or ""
-    if match := re.search(r"(?:c(\d+)s|centos-(\d+))\.yaml", text):
-        return f"centos-{match[1] or match[2]}"
-    if match := re.search(r"rhel-(\d+)\.\d+\.yaml", text):
-        return f"rhel-{match[1]}"
-    return f"rhel-{rhel.split('.', maxsplit=1)[0]}"
-
-
-def packages_of(names: list[str]) -> list[dict[str, str]]:
-    """Name and, where the file pins one, version-release of each package."""
-    kept = [name for name in names if name not in NO_EXTENSION_PACKAGES]
-    return [match.groupdict() if (match := PINNED.match(name)) else {"name": name} for name in kept]
+GO_STRINGS = re.compile(r'"([^"]+)"')
+GO_MAP = re.compile(r"func (?:get|)(?:S|s)upportedExtensions\(\) map\[string\]\[\]string \{(.*?)\n\}", re.DOTALL)
+GO_MAP_ENTRY = re.compile(r'^\s*"([\w-]+)":\s*\{([^}]*)\},', re.MULTILINE)
+GO_KERNELS = {
+    "default": re.compile(r"defaultKernel\s*:?[:=]+\s*\[\]string\{([^}]*)\}"),
+    "realtime": re.compile(r"realtimeKernel\s*:?[:=]+\s*\[\]string\{([^}]*)\}"),
+    "64k-pages": re.compile(r"hugePagesKernel\s*:?[:=]+\s*\[\]string\{([^}]*)\}"),
+}
+# "RHEL10 doesn't ship with kernel-rt-kvm": 4.20 and 4.21 append the package on EL 9 alone.
+GO_EL9_APPEND = re.compile(r'realtimeKernel = append\(\S*realtimeKernel, "([\w-]+)"\)')
 
 
-def os_extensions(entries: dict[str, Any]) -> dict[str, Any]:
-    """The extensions that an OS stream's file ships, without those of kind development."""
-    return {
-        name: {
-            "packages": packages_of(entry["os_packages"]),
-            **({"arches": entry["arches"]} if entry["arches"] else {}),
-            **({"modules": entry["modules"]["enable"]} if entry.get("modules") else {}),
-        }
-        for name, entry in sorted(entries.items())
-        if entry["in_os"] and entry["kind"] == "os-extension"
+@dataclass(frozen=True)
+class Repository:
+    """A git repository of which branches are read, never checked out."""
+
+    path: Path
+
+    def read(self, branch: str, file: str) -> str:
+        """Text of a file on a branch."""
+        arguments = ["git", "-C", str(self.path), "show", f"{branch}:{file}"]
+        return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+
+    def snapshot(self, branch: str) -> str:
+        """Commit and day of a branch."""
+        arguments = ["git", "-C", str(self.path), "log", "-1", "--format=%h of %cs", branch]
+        return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def mco_extensions(source: str) -> dict[str, list[str]]:
+    """MCO's own list, extension -> packages, out of its Go map."""
+    body = GO_MAP.search(source)
+    if body is None:
+        sys.exit("no map of supported extensions in that file: has MCO moved it?")
+    return {name: GO_STRINGS.findall(packages) for name, packages in sorted(GO_MAP_ENTRY.findall(body[1]))}
+
+
+def kernel_types(source: str) -> dict[str, Any]:
+    """What MCO installs and removes to switch to each kernel type; `core` is its kernel."""
+    lists = {
+        kind: GO_STRINGS.findall(match[1]) for kind, pattern in GO_KERNELS.items() if (match := pattern.search(source))
     }
+    types: dict[str, Any] = {}
+    for kind in sorted(lists.keys() - {"default"}):
+        core = next(name for name in lists[kind] if name.endswith("-core") and "-modules-" not in name)
+        types[kind] = {"core": core, "install": lists[kind], "base_removals": lists["default"]}
+    if "64k-pages" in types:
+        types["64k-pages"]["arches"] = ["aarch64"]
+    if appended := GO_EL9_APPEND.search(source):
+        types["realtime"]["install_el10"] = lists["realtime"]
+        types["realtime"]["install"] = [*lists["realtime"], appended[1]]
+    return types
 
 
-def variant_extensions(variant: dict[str, list[str]], entries: dict[str, Any]) -> dict[str, Any]:
-    """As `os_extensions`, for a stream of which the evidence holds names only; architectures are the main stream's."""
-    return {
-        name: {
-            "packages": packages_of(names),
-            **({"arches": entries[name]["arches"]} if entries.get(name, {}).get("arches") else {}),
-        }
-        for name, names in sorted(variant.items())
-    }
+def os_extensions(text: str) -> dict[str, Any]:
+    """The extensions of an OS stream's file, without those of kind development."""
+    extensions: dict[str, Any] = {}
+    for name, entry in sorted(yaml.safe_load(text)["extensions"].items()):
+        if entry.get("kind", "os-extension") != "os-extension":
+            continue
+        kept = [package for package in entry["packages"] if package not in NO_EXTENSION_PACKAGES]
+        extensions[name] = {"packages": [_package(package) for package in kept]}
+        if entry.get("architectures"):
+            extensions[name]["arches"] = entry["architectures"]
+        if entry.get("modules", {}).get("enable"):
+            extensions[name]["modules"] = entry["modules"]["enable"]
+    return extensions
 
 
-def kernel_type(entry: dict[str, Any]) -> dict[str, Any]:
-    """What MCO installs and removes to switch to a kernel type; `core` is its kernel."""
-    keys = ("install", "install_el10", "base_removals", "arches")
-    core = next(name for name in entry["install"] if name.endswith("-core") and "-modules-" not in name)
-    return {"core": core} | {key: entry[key] for key in keys if key in entry}
+def _package(name: str) -> dict[str, str]:
+    return match.groupdict() if (match := PINNED.match(name)) else {"name": name}
 
 
-def catalog(release: str, entry: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
+def catalog(release: str, entry: dict[str, Any], mco: Repository, os_repository: Repository) -> dict[str, Any]:
     """One release's catalog file."""
-    extensions = entry["extensions"]
-    default = stream_of(entry["sources"]["os"], entry["rhel"])
-    streams = {default: {"source": entry["sources"]["os"], "extensions": os_extensions(extensions)}}
-    for source, variant in entry["os_variants"].items():
-        stream = stream_of(source, entry["rhel"])
-        if stream not in streams:
-            streams[stream] = {"source": source, "extensions": variant_extensions(variant, extensions)}
+    streams = {
+        stream: {"source": file, "extensions": os_extensions(os_repository.read(entry["os_branch"], file))}
+        for stream, file in sorted(entry["os_files"].items())
+    }
+    provenance = {
+        "mco": f"openshift/machine-config-operator {entry['mco_branch']}, {mco.snapshot(entry['mco_branch'])}"
+    }
+    if streams:
+        provenance["os"] = f"openshift/os {entry['os_branch']}, {os_repository.snapshot(entry['os_branch'])}"
     return {
-        "_provenance": {
-            "snapshot": meta["generated_from"],
-            "mco": f"openshift/machine-config-operator {entry['sources']['mco']}",
-            "caveats": [text for text in meta["caveats"] if re.search(rf"(?<![\d.]){re.escape(release)}(?!\d)", text)],
-        },
+        "_provenance": provenance | ({"note": entry["note"]} if "note" in entry else {}),
         "release": release,
-        "version_prefixes": entry["rhcos_version_prefixes"],
-        "default_stream": default,
-        "mco_extensions": {
-            name: packages["mco_packages"] for name, packages in sorted(extensions.items()) if packages["in_mco"]
-        },
-        "os_streams": {name: streams[name] for name in sorted(streams)},
-        "kernel_types": {name: kernel_type(kind) for name, kind in sorted(entry["kernel_types"].items())},
+        "version_prefixes": entry["version_prefixes"],
+        "default_stream": entry["default_stream"],
+        "mco_extensions": mco_extensions(mco.read(entry["mco_branch"], entry["mco_list"])),
+        "os_streams": streams or {entry["default_stream"]: {"source": None, "extensions": {}}},
+        "kernel_types": kernel_types(mco.read(entry["mco_branch"], "pkg/daemon/update.go")),
     }
 
 
-def known_packages(vendors: list[dict[str, str]]) -> dict[str, Any]:
-    """The known packages, longest glob first: the most particular one that matches holds."""
-    keys = ("package_glob", "vendor", "purpose", "category", "evidence", "source", "image_mode_note")
-    entries = sorted(vendors, key=lambda entry: (-len(entry["package_glob"]), entry["package_glob"]))
-    return {
-        "_provenance": {
-            "about": "RPM names (globs, case-sensitive) that people layered, tried to layer or bake into images.",
-            "evidence": {
-                "ostree-layered": "seen layered",
-                "ostree-attempted": "tried or requested",
-                "image-layered": "in an image-layering example",
-                "rpm-name": "the RPM exists; no proof that anyone layers it on CoreOS",
-                "name-inferred": "the RPM's name is inferred",
-            },
-        },
-        "packages": [{key: entry[key] for key in keys if key in entry} for entry in entries],
-    }
-
-
-def write(path: Path, value: object) -> None:
-    """Write one data file, in the form that review reads best."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def main(extensions_path: str, vendors_path: str) -> None:
-    """Write all catalogs and the known packages."""
-    evidence = json.loads(Path(extensions_path).read_text(encoding="utf-8"))
-    meta = evidence.pop("_meta")
-    for release, entry in evidence.items():
-        write(DATA / "catalogs" / f"{release}.json", catalog(release, entry, meta))
-    vendors = json.loads(Path(vendors_path).read_text(encoding="utf-8"))
-    write(DATA / "known_packages.json", known_packages(vendors))
-    print(f"{len(evidence)} catalogs, {len(vendors)} known packages")
+def main(mco_path: str, os_path: str) -> None:
+    """Write all catalogs that `releases.json` lists."""
+    releases = json.loads((HERE / "releases.json").read_text(encoding="utf-8"))["releases"]
+    for release, entry in releases.items():
+        value = catalog(release, entry, Repository(Path(mco_path)), Repository(Path(os_path)))
+        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        (CATALOGS / f"{release}.json").write_text(text, encoding="utf-8")
+    print(f"{len(releases)} catalogs")
 
 
 if __name__ == "__main__":
