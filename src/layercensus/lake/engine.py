@@ -1,0 +1,64 @@
+"""⇄ DuckDB as the embedded engine. Opens a lake for reading and answers questions by name; writes nothing.
+
+    with read_engine(Path("lake")) as engine:
+        engine.ask("population", signal="capture", as_of="2026-03-01")
+
+What the questions mean is not known here; they are data.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from layercensus.errors import Fault, LakeError
+from layercensus.lake.folder import Lake, lake_for_reading
+from layercensus.lake.questions import dollar_style, find_question
+from layercensus.lake.storage import attach_rows, connect, damaged_file
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A lake held open for questions; its rows stay the same from the first question to the last."""
+
+    connection: duckdb.DuckDBPyConnection
+    lake: Lake
+
+    def ask(self, question: str, **parameters: str) -> list[dict[str, object]]:
+        """Answer a question: one dict a row in the question's order, days and instants as ISO text, unknown as None.
+
+        Raises `LakeError`: a damaged file by its name; an unknown question or other parameters than it has (our fault).
+        """
+        asked = find_question(question)
+        if set(parameters) != asked.parameters:
+            expected = ", ".join(sorted(asked.parameters)) or "none"
+            raise LakeError(f"the question takes these parameters: {expected}", where=question, fault=Fault.US)
+        try:
+            answer = self.connection.execute(dollar_style(asked.sql), parameters)
+            rows = answer.fetchall()
+        except duckdb.Error as error:
+            raise damaged_file(self.connection, self.lake) or _refused(question, error) from error
+        return [dict(zip(asked.columns, map(_plain, row), strict=True)) for row in rows]
+
+
+@contextmanager
+def read_engine(lake: Path) -> Iterator[Engine]:
+    """Open a lake for questions; writers wait until the block ends.
+
+    Raises `NothingToDoError` where no lake is there, `LakeError` where it cannot be read.
+    """
+    with lake_for_reading(lake) as opened, connect() as connection:
+        attach_rows(connection, opened)
+        yield Engine(connection, opened)
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def _refused(question: str, error: duckdb.Error) -> LakeError:
+    first_line = str(error).partition("\n")[0]
+    return LakeError(f"the engine refused the question: {first_line}", where=question, fault=Fault.US)

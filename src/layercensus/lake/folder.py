@@ -1,0 +1,194 @@
+"""⇄ The folder of a lake. Is it one, which version, whose turn is it, and a file swapped in as a whole.
+
+    LAKE/lake.json                            {"schema": "layercensus/lake", "version": 1}
+    LAKE/rows/day=2026-03-01/rows.parquet     the rows of that day, by the row contract
+    LAKE/.lock                                who writes holds it alone, who reads shares it
+
+What is inside the Parquet files is not known here.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from layercensus.errors import Fault, LakeError, NothingToDoError
+from layercensus.lake.contract import row_contract
+
+_HEAD = "lake.json"
+_LOCK = ".lock"
+_TEMPORARY = ".writing"
+_NO_LAKE = "fill one first: layercensus import PATH --lake DIR"
+_EMPTY_FOLDER = "name a new or an empty folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A folder that was checked to be a lake this program can read."""
+
+    path: Path
+    version: int
+
+    def day_file(self, day: date) -> Path:
+        """Where the rows of one day are, or would be."""
+        return self.path / "rows" / f"day={day.isoformat()}" / "rows.parquet"
+
+    def day_files(self) -> list[Path]:
+        """Files of all days, oldest first."""
+        return sorted((self.path / "rows").glob("day=*/rows.parquet"))
+
+
+def open_lake(lake: Path) -> Lake:
+    """Check that `lake` is a lake and return it, its path made absolute.
+
+    Raises `NothingToDoError` where no lake is there, `LakeError` where it is damaged, unreadable or newer than we are.
+    """
+    path = _absolute(lake)
+    try:
+        head = json.loads((path / _HEAD).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NothingToDoError("no lake is there", str(lake), next_step=_NO_LAKE) from None
+    except OSError as error:
+        raise _unusable(path / _HEAD, error) from error
+    except ValueError:
+        raise _damaged(path / _HEAD) from None
+    contract = row_contract()
+    version = head.get("version") if isinstance(head, dict) else None
+    if version is None or head.get("schema") != contract.schema:
+        raise LakeError(f"this is not the head of a {contract.schema}", str(path / _HEAD), next_step=_EMPTY_FOLDER)
+    if not isinstance(version, int) or version < 1:
+        raise _damaged(path / _HEAD)
+    if version > contract.version:
+        raise LakeError(
+            f"the lake has schema version {version}, this program knows up to {contract.version}",
+            str(lake),
+            next_step="use the newer layercensus that wrote it",
+        )
+    return Lake(path, version)
+
+
+@contextmanager
+def lake_for_writing(lake: Path) -> Iterator[Lake]:
+    """Make the lake if there is none, and hold it alone: other writers and readers wait until the block ends.
+
+    Raises `LakeError` where the folder holds something else or cannot be written.
+    """
+    path = _absolute(lake)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        names = {entry.name for entry in path.iterdir()}
+        if names and not names & {_HEAD, _LOCK}:
+            raise _not_ours(lake)
+        descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    try:
+        _lock(descriptor, path)
+        _write_head_once(path, lake)
+        yield open_lake(path)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def lake_for_reading(lake: Path) -> Iterator[Lake]:
+    """Hold the lake still while it is read, if it has a lock that can be shared; a read-only copy is still anyway."""
+    opened = open_lake(lake)
+    try:
+        descriptor = os.open(opened.path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield opened
+        return
+    try:
+        with suppress(OSError):  # a file system without locks: reading goes on without one
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield opened
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(target: Path, write: Callable[[Path], None]) -> None:
+    """Swap `target` for what `write` puts into a new file beside it; after return it is on the disk, or else unchanged.
+
+    Callers hold the lake alone, so one temporary name is enough and a crashed writer's rest is written over. Raises
+    `LakeError` where the file system refuses.
+    """
+    temporary = target.parent / f".{target.name}{_TEMPORARY}"
+    try:
+        _make_folder(target.parent)
+        write(temporary)
+        _sync(temporary)
+        temporary.replace(target)
+        _sync(target.parent)
+    except OSError as error:
+        raise _unusable(target, error) from error
+    finally:
+        with suppress(OSError):  # the first error is the one to tell; the next writer writes over what is left
+            temporary.unlink(missing_ok=True)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        raise _unusable(path / _LOCK, error) from error
+
+
+def _write_head_once(path: Path, shown: Path) -> None:
+    names = {entry.name for entry in path.iterdir()}
+    if _HEAD in names:
+        return
+    if names - {_LOCK, f".{_HEAD}{_TEMPORARY}"}:
+        raise _not_ours(shown)
+    contract = row_contract()
+    head = json.dumps({"schema": contract.schema, "version": contract.version}) + "\n"
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(head, encoding="utf-8")
+
+    replace_file(path / _HEAD, write)
+    _sync(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and its parents, each one's name on the disk before something is put into it."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _absolute(lake: Path) -> Path:
+    path = lake.absolute()
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        what = "the name of this folder is not valid UTF-8, which the engine needs"
+        raise LakeError(what, repr(str(path)), next_step="rename the folder") from None
+    return path
+
+
+def _unusable(path: Path, error: OSError) -> LakeError:
+    what = error.strerror or type(error).__name__
+    return LakeError(what, str(path), Fault.HOST, "check the path, its permissions and the free space")
+
+
+def _damaged(path: Path) -> LakeError:
+    return LakeError("the head of the lake is damaged", str(path), next_step="restore it from a copy")
+
+
+def _not_ours(path: Path) -> LakeError:
+    return LakeError("the folder holds other things and no lake", str(path), next_step=_EMPTY_FOLDER)

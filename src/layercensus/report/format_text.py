@@ -1,0 +1,124 @@
+"""A `Report` as text for a terminal of 80 columns: the sentence first, a small table, what is not known. Pure.
+
+Of these captures, 24.4 % of the 41 CoreOS machines that could be read carry …
+
+release     share  95 % interval       bounds  read  unknown  clusters
+4.14       50.0 %    1.3–98.7 %   33.3–66.7 %     4        2         2
+"""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Literal
+
+from layercensus.errors import Fault, UsageError
+from layercensus.report.notes import unknowns
+from layercensus.report.sentence import fleet_sentence
+from layercensus.report.shape import DIMENSIONS, Group, NeedGroup, Report
+from layercensus.report.wording import NOT_KNOWN, count, harmless, short_percent, short_range
+
+_WIDTH = 80
+_GROUP_HEAD = ("share", "95 % interval", "bounds", "read", "unknown", "clusters")
+_NEED_HEAD = ("share", "95 % interval", "bounds", "machines", "clusters")
+Dimension = Literal["release", "platform", "need"]
+
+
+def known_dimension(by: str) -> Dimension:
+    """Return `by` as one of the dimensions of a report. Raises `UsageError` for any other."""
+    match by:
+        case "release" | "platform" | "need":
+            return by
+        case _:
+            raise UsageError(
+                f"a report has no dimension {by!r}", "--by", Fault.USAGE, f"use one of {', '.join(DIMENSIONS)}"
+            )
+
+
+def format_report_text(report: Report, by: str | None) -> str:
+    """Text ending in a newline. `by`: the dimension to show; None shows the classes of machines and the releases.
+
+    Raises `UsageError` where `by` is no dimension.
+    """
+    shown = known_dimension(by) if by is not None else None
+    parts = [_wrapped(fleet_sentence(report))]
+    if shown is None:
+        parts.append(_classes(report))
+    parts.append(_dimension(report, shown or "release"))
+    parts.append("\n".join(["What is not known:", *(_wrapped(note, "- ") for note in unknowns(report))]))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _classes(report: Report) -> str:
+    machines = report.headline.machines
+    proxy = report.signal == "mcd"
+    named = (
+        ("clean", machines.clean),
+        ("extensions", machines.extensions),
+        ("overrides", machines.overrides),
+        ("unsupported" if proxy else "packages", machines.packages),
+        ("unknown", machines.unknown),
+        ("total", machines.total),
+    )
+    return _table("machines", ("count",), [(name, (count(number),)) for name, number in named])
+
+
+def _dimension(report: Report, by: Dimension) -> str:
+    match by:
+        case "release":
+            return _table(by, _GROUP_HEAD, [_group(group) for group in report.by.release])
+        case "platform":
+            return _table(by, _GROUP_HEAD, [_group(group) for group in report.by.platform])
+        case "need":
+            return _table(by, _NEED_HEAD, [_need(group) for group in report.by.need])
+
+
+def _group(group: Group) -> tuple[str, tuple[str, ...]]:
+    figures = group.figures
+    return group.key, (
+        short_percent(figures.share),
+        short_range(figures.ci95),
+        short_range(figures.bounds),
+        count(figures.machines.classified),
+        count(figures.machines.unknown),
+        count(figures.clusters.reporting),
+    )
+
+
+def _need(group: NeedGroup) -> tuple[str, tuple[str, ...]]:
+    part = group.figures
+    return group.key, (
+        short_percent(part.share),
+        short_range(part.ci95),
+        short_range(part.bounds),
+        count(part.machines),
+        count(part.clusters),
+    )
+
+
+def _table(corner: str, head: Sequence[str], rows: Sequence[tuple[str, tuple[str, ...]]]) -> str:
+    """Lines of a table; nothing where it has no row. The first column stands left, figures right."""
+    if not rows:
+        return ""
+    lines = [(corner, *head), *((harmless(key), *_dashed(cells)) for key, cells in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head) + 1)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _dashed(cells: Sequence[str]) -> list[str]:
+    return ["?" if cell == NOT_KNOWN else cell for cell in cells]
+
+
+def _wrapped(text: str, mark: str = "") -> str:
+    return textwrap.fill(
+        harmless(text),
+        _WIDTH,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

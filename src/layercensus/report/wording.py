@@ -1,0 +1,70 @@
+r"""How figures and foreign words are written for people. Pure.
+
+percent(0.244)            24.4 %
+percent(0.0002)           less than 0.1 %        never 0.0 % for what is not nought
+percent_range((0, 0.19))  0 to 19.0 %
+harmless("a\u202eb")       a<U+202E>b             what would turn, hide or break a line is shown instead
+"""
+
+import unicodedata
+
+from layercensus.report.estimator import Interval
+
+# Control, format (bidi overrides among them), surrogate, private, unassigned, line and paragraph separators.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+NOT_KNOWN = "not known"
+
+
+def percent(fraction: float | None) -> str:
+    """Write a fraction as a percentage with its sign; "not known" for None."""
+    return NOT_KNOWN if fraction is None else f"{_figure(fraction)} %"
+
+
+def percent_range(interval: Interval | None) -> str:
+    """Write an interval as `11.2 to 41.0 %`, or one figure where both ends read the same; "not known" for None."""
+    if interval is None:
+        return NOT_KNOWN
+    low, high = (_figure(end) for end in interval)
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def short_percent(fraction: float | None) -> str:
+    """As `percent`, narrow enough for a table: `<0.1 %`."""
+    return percent(fraction).replace("less than ", "<").replace("more than ", ">")
+
+
+def short_range(interval: Interval | None) -> str:
+    """As `percent_range`, narrow enough for a table: `<0.1–19.3 %`."""
+    return percent_range(interval).replace("less than ", "<").replace("more than ", ">").replace(" to ", "–")
+
+
+def count(number: float | None) -> str:
+    """Write a count with thousands apart; "not known" for None."""
+    return NOT_KNOWN if number is None else f"{number:,.0f}"
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """Write a count with its noun: `1 cluster`, `2 clusters`."""
+    return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
+
+
+def decimal(number: float | None) -> str:
+    """Write a figure with one digit after the point; "not known" for None."""
+    return NOT_KNOWN if number is None else f"{number:,.1f}"
+
+
+def harmless(text: str) -> str:
+    """Text with every character that is no plain visible one shown as `<U+202E>`."""
+    return "".join(f"<U+{ord(letter):04X}>" if unicodedata.category(letter) in _UNSAFE else letter for letter in text)
+
+
+def _figure(fraction: float) -> str:
+    if fraction <= 0:
+        return "0"
+    if fraction >= 1:
+        return "100"
+    if fraction < 0.001:
+        return "less than 0.1"
+    if fraction > 0.999:
+        return "more than 99.9"
+    return f"{fraction * 100:.1f}"

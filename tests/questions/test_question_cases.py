@@ -1,0 +1,95 @@
+"""Every question on every case: input rows, parameters, the answer counted by hand, through a real lake and engine."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layercensus.data import read_json
+from layercensus.lake.contract import row_contract
+from layercensus.lake.engine import read_engine
+from layercensus.lake.questions import dollar_style, find_question, parameters_in, question_names
+from layercensus.lake.storage import write_rows
+from layercensus.model import Row
+
+CASES = sorted(Path(__file__).parent.glob("*/*/case.json"))
+POPULATION_RULE = ("-- population rule", "FROM counted\n)")
+
+
+@pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.parent.name}/{file.parent.name}")
+def test_answer_is_the_one_counted_by_hand(file: Path, tmp_path: Path) -> None:
+    case: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    write_rows(tmp_path / "lake", [Row(**row) for row in case["rows"]])
+    with read_engine(tmp_path / "lake") as engine:
+        answer = engine.ask(file.parent.parent.name, **case["parameters"])
+    wanted = case.get("where", {})
+    assert [row for row in answer if wanted.items() <= row.items()] == case["answer"]
+
+
+def test_every_question_has_a_case() -> None:
+    assert {file.parent.parent.name for file in CASES} == set(question_names())
+
+
+@pytest.mark.parametrize("name", question_names())
+def test_description_agrees_with_the_sql(name: str) -> None:
+    question = find_question(name)
+    described = read_json(f"questions/{name}/question.json")
+    assert described["name"] == name
+    assert described["description"]
+    assert described["checks"]
+    assert {"owner", "status", "since"} <= set(described)
+    assert parameters_in(question.sql) == question.parameters
+    assert "::" not in question.sql
+    assert "$" not in question.sql
+
+
+@pytest.mark.parametrize("name", question_names())
+def test_columns_are_those_described_and_none_hides_a_source_column(name: str, tmp_path: Path) -> None:
+    question = find_question(name)
+    write_rows(tmp_path / "lake", [Row("2026-03-01", "00000000-0000-4000-8000-00000000000a", "capture", None, None, None,
+                                       dict.fromkeys(("clean", "extensions", "overrides", "packages", "unknown"), 1))])  # fmt: skip
+    with read_engine(tmp_path / "lake") as engine:
+        parameters = dict.fromkeys(question.parameters, "2026-03-01")
+        cursor = engine.connection.execute(dollar_style(question.sql), parameters)
+        assert tuple(column[0] for column in cursor.description or ()) == question.columns
+    aliases = {line.rpartition(" AS ")[2].rstrip(",") for line in question.sql.splitlines() if " AS " in line}
+    assert not aliases & {column.name for column in row_contract().columns}
+
+
+def test_the_population_rule_has_one_wording() -> None:
+    start, end = POPULATION_RULE
+    rules = set()
+    for name in ("population", "concentration", "quality"):
+        sql = find_question(name).sql
+        rules.add(sql[sql.index(start) : sql.index(end)])
+    assert len(rules) == 1
+
+
+def test_population_of_parts_adds_up(tmp_path: Path) -> None:
+    case = json.loads((Path(__file__).parent / "population/machines_not_seen_are_unknown/case.json").read_text())
+    write_rows(
+        tmp_path / "lake", [Row(**row | {"release": f"4.{14 + place}"}) for place, row in enumerate(case["rows"])]
+    )
+    with read_engine(tmp_path / "lake") as engine:
+        answer = engine.ask("population", signal="capture", as_of="2026-03-07")
+    sums = [
+        column for column in find_question("population").columns if column.startswith(("sum_", "units", "clusters"))
+    ]
+    for numerator in {row["numerator"] for row in answer}:
+        rows = [row for row in answer if row["numerator"] == numerator]
+        whole = next(row for row in rows if row["dimension"] == "all")
+        for dimension in ("release", "platform"):
+            parts = [row for row in rows if row["dimension"] == dimension]
+            for column in sums:
+                assert sum(float(str(part[column])) for part in parts) == whole[column]
+
+
+def test_trend_ends_in_the_headline(tmp_path: Path) -> None:
+    file = Path(__file__).parent / "population/last_row_of_seven_days/case.json"
+    case = json.loads(file.read_text(encoding="utf-8"))
+    write_rows(tmp_path / "lake", [Row(**row) for row in case["rows"]])
+    with read_engine(tmp_path / "lake") as engine:
+        trend = engine.ask("trend", **case["parameters"])
+    (headline,) = case["answer"]
+    assert trend[-1] == {"on_day": "2026-03-07"} | {key: headline[key] for key in trend[-1] if key != "on_day"}

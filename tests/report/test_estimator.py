@@ -1,0 +1,223 @@
+"""The estimator against statsmodels, against the figures of a survey package, and against hand counts at the edges."""
+
+import math
+import random
+import warnings
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+import pytest
+import statsmodels.api as sm  # type: ignore[import-untyped]
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import t as student
+from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
+
+from layercensus.report.estimator import Sums, estimate, wilson
+
+Cluster = tuple[int, int, int]  # classified, in the numerator, unknown
+
+
+def one(classified: int, hits: int, unknown: int) -> Sums:
+    """Sums of a single cluster."""
+    x, y = float(classified), float(hits)
+    return Sums(int(x > 0), int(y > 0), x, y, x * x, x * y, y * y, float(unknown))
+
+
+def sums_of(clusters: Sequence[Cluster]) -> Sums:
+    return reduce(lambda left, right: left + right, (one(*cluster) for cluster in clusters), Sums())
+
+
+def random_design(seed: int) -> list[Cluster]:
+    """Clusters of very unequal size, where layering runs in clusters."""
+    draw = random.Random(seed)
+    clusters = []
+    for _ in range(draw.randint(2, 120)):
+        classified = min(int(draw.paretovariate(1.1)) + draw.randint(0, 3), 300)
+        propensity = draw.choice([0.0, 0.0, draw.random(), 1.0])
+        clusters.append((classified, sum(draw.random() < propensity for _ in range(classified)), draw.randint(0, 2)))
+    return clusters
+
+
+def machine_level_standard_error(clusters: Sequence[Cluster]) -> float:
+    """Cluster-robust standard error of the mean of 0/1 over machines, by another implementation."""
+    machines = [(float(place < y), number) for number, (x, y, _) in enumerate(clusters) for place in range(x)]
+    outcome, groups = np.array([hit for hit, _ in machines]), np.array([number for _, number in machines])
+    fitted = sm.OLS(outcome, np.ones_like(outcome)).fit(cov_type="cluster", cov_kwds={"groups": groups})
+    return float(fitted.bse[0])
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_standard_error_and_design_effect_equal_cluster_robust_regression(seed: int) -> None:
+    clusters = random_design(seed)
+    sums = sums_of(clusters)
+    found = estimate(sums)
+    if sums.units < 2:
+        assert found.standard_error is None
+        return
+    assert found.standard_error is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # statsmodels warns of perfect fits; the number is what we ask it for
+        expected = machine_level_standard_error(clusters)
+    assert found.standard_error == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    if found.share is not None and 0 < found.share < 1:
+        assert found.design_effect == pytest.approx(
+            expected**2 / (found.share * (1 - found.share) / sums.x), rel=1e-9, abs=1e-12
+        )
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_interval_is_clopper_and_pearson_on_the_machines_they_are_worth(seed: int) -> None:
+    sums = sums_of(random_design(seed))
+    found = estimate(sums)
+    if found.design_effect is None or found.share is None or found.ci95 is None:
+        return
+    ratio = student.ppf(0.975, sums.x - 1) / student.ppf(0.975, sums.units - 1)
+    worth = min(sums.x, sums.x / max(found.design_effect, 1) * ratio**2)
+    expected = proportion_confint(found.share * worth, worth, alpha=0.05, method="beta")
+    assert found.ci95 == pytest.approx(expected, abs=1e-9)
+
+
+def test_figures_of_a_survey_package() -> None:
+    """n = 120, m = 3764, R = 0.067481, se = 0.016102093 (svy, samplics): deff 15.5, worth 243, 0.0391 to 0.1072."""
+    squares = 0.016102093**2 * 3764**2 * 119 / 120
+    found = estimate(Sums(units=120, units_with=30, x=3764, y=254, xx=0, xy=0, yy=squares))
+    assert found.share == pytest.approx(0.067481, abs=5e-7)
+    assert found.standard_error == pytest.approx(0.016102093, rel=1e-9)
+    assert found.design_effect == pytest.approx(15.5, abs=0.05)
+    assert found.effective_machines == pytest.approx(243, abs=0.5)
+    assert found.ci95 == pytest.approx((0.0391, 0.1072), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("hits", "units"), [(0, 1), (1, 1), (0, 14), (14, 14), (3, 14), (1, 1000), (999, 1000), (0, 10**6)]
+)
+def test_wilson_equals_statsmodels(hits: int, units: int) -> None:
+    assert wilson(hits, units) == pytest.approx(proportion_confint(hits, units, method="wilson"), abs=1e-12)
+
+
+def test_no_cluster() -> None:
+    found = estimate(Sums())
+    assert (found.share, found.ci95, found.bounds) == (None, None, None)
+    assert (found.standard_error, found.design_effect, found.effective_machines) == (None, None, None)
+    assert wilson(0, 0) is None
+
+
+def test_one_cluster_has_a_share_and_no_interval() -> None:
+    found = estimate(sums_of([(10, 3, 2)]))
+    assert found.share == 0.3
+    assert found.ci95 is None
+    assert found.standard_error is None
+    assert found.bounds == (3 / 12, 5 / 12)
+
+
+def test_a_cluster_that_could_read_nothing_is_no_second_unit() -> None:
+    """Counting it would give a variance of nought from a single readable cluster."""
+    found = estimate(sums_of([(10, 3, 0), (0, 0, 7)]))
+    assert found.ci95 is None
+    assert found.bounds == (3 / 17, 10 / 17)
+
+
+def test_two_clusters_by_hand() -> None:
+    """x = 10, 20; y = 4, 2; R = 0.2; z = 2, -2; Var = 2/1 * 8 / 900; deff = Var / (0.16 / 30) = 10/3."""
+    found = estimate(sums_of([(10, 4, 0), (20, 2, 0)]))
+    assert found.share == 0.2
+    assert found.standard_error == pytest.approx(math.sqrt(16 / 900), rel=1e-12)
+    assert found.design_effect == pytest.approx(10 / 3, rel=1e-12)
+    assert found.effective_machines == pytest.approx(9, rel=1e-12)
+
+
+def test_none_layered_counts_clusters_as_draws() -> None:
+    """0.8074^14 = 0.05: fourteen clean clusters leave room for 19.3 %."""
+    found = estimate(sums_of([(100, 0, 0)] * 14))
+    assert found.ci95 == pytest.approx((0, 0.192636), abs=1e-6)
+    assert found.ci95 is not None
+    assert (1 - found.ci95[1]) ** 14 == pytest.approx(0.05)
+    assert found.design_effect is None
+
+
+def test_all_layered_is_the_mirror_image() -> None:
+    none = estimate(sums_of([(5, 0, 0)] * 9)).ci95
+    every = estimate(sums_of([(5, 5, 0)] * 9)).ci95
+    assert none is not None
+    assert every == pytest.approx((1 - none[1], 1.0))
+
+
+def test_all_unknown_is_anything() -> None:
+    found = estimate(sums_of([(0, 0, 5), (0, 0, 2)]))
+    assert (found.share, found.ci95, found.bounds) == (None, None, (0, 1))
+
+
+def test_one_giant_among_dwarfs_is_hardly_worth_more_than_itself() -> None:
+    found = estimate(sums_of([(5000, 5000, 0)] + [(5, 0, 0)] * 9))
+    assert found.ci95 is not None
+    assert found.effective_machines is not None
+    assert found.effective_machines < 100
+    assert found.ci95[0] < 0.97
+
+
+def test_clusters_all_alike_have_no_variance_and_no_more_machines_than_there_are() -> None:
+    """A third of 3 million squared in each: plain sums of floats would leave a remainder here."""
+    found = estimate(sums_of([(3_000_000, 1_000_000, 0), (9, 3, 0), (30_003, 10_001, 0)]))
+    assert found.standard_error == 0
+    assert found.effective_machines == 3_030_012
+    assert found.ci95 is not None
+    assert found.ci95[0] < 1 / 3 < found.ci95[1]
+
+
+clusters_of_any_kind = st.lists(
+    st.tuples(st.integers(0, 500), st.integers(0, 500), st.integers(0, 50)).map(
+        lambda drawn: (drawn[0], min(drawn[0], drawn[1]), drawn[2])
+    ),
+    max_size=30,
+)
+
+
+@given(clusters_of_any_kind)
+def test_intervals_and_bounds_hold_the_share_and_stay_fractions(clusters: list[Cluster]) -> None:
+    found = estimate(sums_of(clusters))
+    machines = sum(x + unknown for x, _, unknown in clusters)
+    assert (found.bounds is None) == (machines == 0)
+    for interval in (found.ci95, found.bounds):
+        if interval is not None:
+            low, high = interval
+            assert 0 <= low <= high <= 1
+            assert found.share is None or low - 1e-12 <= found.share <= high + 1e-12
+    if found.effective_machines is not None:
+        assert 0 < found.effective_machines <= sum(x for x, _, _ in clusters)
+    if found.ci95 is None:
+        assert sum(x > 0 for x, _, _ in clusters) < 2
+
+
+@given(clusters_of_any_kind, st.data())
+def test_bounds_hold_whatever_the_unknown_are(clusters: list[Cluster], data: st.DataObject) -> None:
+    found = estimate(sums_of(clusters))
+    total = sum(x + unknown for x, _, unknown in clusters)
+    if found.bounds is not None:
+        truth = sum(y + data.draw(st.integers(0, unknown)) for _, y, unknown in clusters) / total
+        assert found.bounds[0] - 1e-12 <= truth <= found.bounds[1] + 1e-12
+
+
+@given(clusters_of_any_kind, clusters_of_any_kind)
+def test_sums_of_both_are_the_sum_of_both_sums(left: list[Cluster], right: list[Cluster]) -> None:
+    assert sums_of(left) + sums_of(right) == sums_of(left + right) == sums_of(right + left)
+
+
+@given(clusters_of_any_kind)
+def test_the_other_share_has_the_mirrored_interval(clusters: list[Cluster]) -> None:
+    found = estimate(sums_of(clusters)).ci95
+    mirrored = estimate(sums_of([(x, x - y, unknown) for x, y, unknown in clusters])).ci95
+    if found is None or mirrored is None:
+        assert found == mirrored
+    else:
+        assert found == pytest.approx((1 - mirrored[1], 1 - mirrored[0]), abs=1e-9)
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_wilson_holds_its_share(hits: int, more: int) -> None:
+    interval = wilson(hits, hits + more)
+    if interval is None:
+        assert hits + more == 0
+    else:
+        assert 0 <= interval[0] <= hits / (hits + more) <= interval[1] <= 1
