@@ -23,6 +23,7 @@ from layercensus.model import (
     Machine,
     OperatingSystem,
     Readability,
+    RenderedConfig,
     Verdict,
 )
 
@@ -42,7 +43,7 @@ def classify(machine: Machine, *, release: str | None = None) -> Census:
 
 def _judge_booted(machine: Machine, release: str | None) -> JudgedDeployment:
     if machine.readability is Readability.READ and machine.booted is not None:
-        return judge_deployment(machine.booted, machine.os, release=release)
+        return judge_deployment(machine.booted, machine.os, release=release, rendered=machine.rendered_config)
     not_applicable = machine.readability is Readability.NOT_APPLICABLE
     choice = ReleaseChoice((), None, None) if not_applicable else choose_releases(machine.os, release)
     return JudgedDeployment(
@@ -54,15 +55,19 @@ def _judge_booted(machine: Machine, release: str | None) -> JudgedDeployment:
     )
 
 
-def judge_deployment(deployment: Deployment, os: OperatingSystem, *, release: str | None = None) -> JudgedDeployment:
-    """Judge every change of a deployment; where the candidate releases disagree on one it is undetermined."""
+def judge_deployment(
+    deployment: Deployment, os: OperatingSystem, *, release: str | None = None, rendered: RenderedConfig | None = None
+) -> JudgedDeployment:
+    """Judge every change of a deployment; where the candidate releases disagree on one it is undetermined.
+
+    `rendered` is the MachineConfig that the deployment was made for, if that was read.
+    """
     choice = choose_releases(os, release)
     catalogs: list[Catalog | None] = [load_catalog(name, choice.stream, os.arch) for name in choice.candidates]
     catalogs = catalogs or [None]
     active = [change for change in deployment.changes if change.active is not False]
-    judged = tuple(
-        _judge(change, [_setting(catalog, os, active) for catalog in catalogs]) for change in deployment.changes
-    )
+    settings = [_setting(catalog, os, active, rendered) for catalog in catalogs]
+    judged = tuple(_judge(change, settings, rendered) for change in deployment.changes)
     layering = layering_of(judged, cut=deployment.cut)
     return JudgedDeployment(
         layering=layering,
@@ -91,12 +96,15 @@ def layering_of(changes: Iterable[JudgedChange], *, cut: bool = False) -> Layeri
     return Layering.EXTENSIONS if active else Layering.CLEAN
 
 
-def _setting(catalog: Catalog | None, os: OperatingSystem, active: Sequence[Change]) -> Setting:
+def _setting(
+    catalog: Catalog | None, os: OperatingSystem, active: Sequence[Change], rendered: RenderedConfig | None
+) -> Setting:
     return Setting(
         catalog=catalog,
         arch=os.arch,
         switched_kernel=catalog is not None and _core_of(active, catalog) is not None,
         names_anything=os.openshift is True and os.id == "fedora",
+        asked_for=None if rendered is None else frozenset(rendered.extensions),
     )
 
 
@@ -118,7 +126,7 @@ def _kernel_type(
     return None if deployment.image_layered or deployment.cut else KernelType.DEFAULT
 
 
-def _judge(change: Change, settings: Sequence[Setting]) -> JudgedChange:
+def _judge(change: Change, settings: Sequence[Setting], rendered: RenderedConfig | None) -> JudgedChange:
     findings = [apply_rules(change, setting) for setting in settings]
     rule, finding = findings[0]
     if len({found.verdict for _, found in findings}) > 1:
@@ -130,11 +138,20 @@ def _judge(change: Change, settings: Sequence[Setting]) -> JudgedChange:
         verdict=finding.verdict,
         rule=rule,
         extension=finding.extension,
-        managed=settings[0].managed,
+        managed=_is_managed(finding, rendered),
         category=category if finding.verdict in {Verdict.NON_EXTENSION, Verdict.UNDETERMINED} else None,
         need=need_of(change, category) if foreign else None,
     )
     return JudgedChange(change, judgement)
+
+
+def _is_managed(finding: Finding, rendered: RenderedConfig | None) -> bool | None:
+    """Whether the rendered MachineConfig asks for what the finding says it is; None if it was not read."""
+    if rendered is None:
+        return None
+    if finding.verdict is Verdict.KERNEL_TYPE:
+        return rendered.kernel_type is not KernelType.DEFAULT
+    return finding.extension in rendered.extensions
 
 
 def _undetermined_problems(

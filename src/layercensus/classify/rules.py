@@ -20,14 +20,14 @@ class Setting:
     """What a rule may look at beside the change: catalog (None: none for this OS), arch, the active kernel switch.
 
     `names_anything`: the machine config operator of this OS installs extension names as they are (OKD on Fedora
-    CoreOS). `managed`: whether the rendered MachineConfig asks for the change; None if it was not read.
+    CoreOS). `asked_for`: extension names in the rendered MachineConfig; None if it was not read.
     """
 
     catalog: Catalog | None
     arch: str | None = None
     switched_kernel: bool = False
     names_anything: bool = False
-    managed: bool | None = None
+    asked_for: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +98,14 @@ def extension_retired(change: Change, setting: Setting) -> Finding | None:
 
 def extension_machine_config(change: Change, setting: Setting) -> Finding | None:
     """On OKD's Fedora CoreOS a name that the rendered MachineConfig lists is an extension, whatever it is."""
-    if setting.names_anything and change.kind is Kind.INSTALL and setting.managed:
+    if setting.names_anything and change.kind is Kind.INSTALL and change.name in (setting.asked_for or ()):
         return Finding(Verdict.EXTENSION, change.name)
     return None
 
 
 def undetermined_machine_config(change: Change, setting: Setting) -> Finding | None:
     """On OKD's Fedora CoreOS only the rendered MachineConfig tells, and it was not read."""
-    if setting.names_anything and change.kind is Kind.INSTALL and setting.managed is None:
+    if setting.names_anything and change.kind is Kind.INSTALL and setting.asked_for is None:
         return Finding(Verdict.UNDETERMINED)
     return None
 
