@@ -6,10 +6,11 @@ bug, one line; 130 interrupted.
 
 import argparse
 import importlib
+import io
 import os
+import re
 import sys
 import time
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from uuid import UUID
 from layercensus import __version__
 from layercensus.commands import EXIT_BUG, EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, Output, Surroundings
 from layercensus.errors import Fault, LayerCensusError, UsageError
+from layercensus.text import visible
 
 _QUESTION = (
     "What share of CoreOS machines carry locally layered packages that are not CoreOS extensions, "
@@ -99,8 +101,7 @@ def _add_release(parser: argparse.ArgumentParser) -> None:
 
 
 def _release(text: str) -> str:
-    major, _, minor = text.partition(".")
-    if not (major.isdigit() and minor.isdigit()):
+    if not re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no release: it should look like 4.14")
     return text
 
@@ -124,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = build_parser().parse_args(arguments)
         module = importlib.import_module(f"layercensus.commands.{options.command.replace('import', 'import_')}")
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        stdout = _standard_output()
         progress = _Progress()
         surroundings = Surroundings(
             stdin=sys.stdin.buffer,
@@ -136,13 +137,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output = module.run(options, surroundings)
         if getattr(options, "output", None) and options.command == "report":
             return _write_all(output, Path(options.output))
-        return _print_all(output, sys.stdout, progress)
+        return _print_all(output, stdout, progress)
     except LayerCensusError as error:
         _print_error(f"layercensus: {error}")
         return _EXITS.get(error.fault, EXIT_PARTIAL)
     except BrokenPipeError:
-        # The reader (head, less) has what it wanted; keep Python from complaining when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, less) has what it wanted.
+        _drop_output()
+        return EXIT_PARTIAL
+    except OutputError as error:
+        _drop_output()
+        _print_error(f"layercensus: {error}")
         return EXIT_PARTIAL
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -151,17 +156,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BUG
 
 
+class OutputError(LayerCensusError):
+    """What was printed could not be taken: a full disk, say."""
+
+
+def _standard_output() -> TextIO:
+    """Standard output that takes any character; where there is none (`>&-`) one that takes all and keeps nothing."""
+    if sys.stdout is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return sys.stdout
+
+
+def _drop_output() -> None:
+    """Keep Python from complaining when it flushes at exit what nobody takes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _print_all(output: Output, stream: TextIO, progress: "_Progress") -> int:
     try:
         while True:
             chunk = next(output)
             progress.clear()
-            stream.write(harmless(chunk))
+            _write(stream, chunk)
     except StopIteration as stop:
-        stream.flush()
+        _write(stream, "")
         return int(stop.value)
     finally:
         progress.clear()
+
+
+def _write(stream: TextIO, chunk: str) -> None:
+    try:
+        stream.write(visible(chunk, keep="\n"))
+        if not chunk:
+            stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where="output", fault=Fault.HOST) from error
 
 
 def _write_all(output: Output, path: Path) -> int:
@@ -179,18 +213,7 @@ def _write_all(output: Output, path: Path) -> int:
 
 
 def _print_error(line: str) -> None:
-    print(harmless(line).replace("\n", " "), file=sys.stderr)
-
-
-def harmless(text: str) -> str:
-    """Text in which control and direction characters, which a terminal would obey, are shown as escapes."""
-    if text.isascii() and text.replace("\n", "").isprintable():
-        return text
-    return "".join(sign if _is_harmless(sign) else sign.encode("unicode_escape").decode() for sign in text)
-
-
-def _is_harmless(sign: str) -> bool:
-    return sign == "\n" or unicodedata.category(sign) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    print(visible(line.replace("\n", " ")), file=sys.stderr)
 
 
 class _Progress:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "layercensus"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SHARED = {"model", "errors", "data"}
+SHARED = {"model", "errors", "data", "text"}
 ROOMS = {"host", "classify", "metrics", "agent", "cluster", "fleet", "lake", "report", "migrate"}
 
 # What touches the world when imported from: files, processes, sockets, clocks, randomness, databases, engines.
@@ -67,7 +67,8 @@ def test_a_room_imports_what_is_shared_and_itself_only(path: Path) -> None:
         "model": set(),
         "errors": set(),
         "data": set(),
-        "cli": {"commands", "errors", "__init__"},
+        "text": set(),
+        "cli": {"commands", "errors", "text", "__init__"},
         "commands": ROOMS | SHARED | {"commands"},
         "__main__": {"cli"},
         "__init__": set(),

@@ -29,7 +29,8 @@ from layercensus.report.shape import (
     TrendDay,
     WhatIfBlocked,
 )
-from layercensus.report.wording import harmless, percent, percent_range
+from layercensus.report.wording import percent, percent_range
+from layercensus.text import visible
 
 HOSTILE = '"><script>alert(1)</script>\u202egnp.exe\x1b[31m\x00\n=cmd'
 
@@ -186,8 +187,8 @@ def test_ranges() -> None:
 
 
 def test_unsafe_characters_are_shown() -> None:
-    assert harmless("a\u202eb\x00c\nd\u2028e\ud800") == "a<U+202E>b<U+0000>c<U+000A>d<U+2028>e<U+D800>"
-    assert harmless("größe 雪 é") == "größe 雪 é"
+    assert visible("a\u202eb\x00c\nd\u2028e\ud800") == "a<U+202E>b<U+0000>c<U+000A>d<U+2028>e<U+D800>"
+    assert visible("größe 雪 é") == "größe 雪 é"
 
 
 @pytest.mark.parametrize("by", [None, *DIMENSIONS])

@@ -42,7 +42,7 @@ class Catalog:
 def release_key(release: str) -> tuple[int, int]:
     """Sort key of a release such as `4.14`. Raises `CatalogError` if it has not that form."""
     major, dot, minor = release.partition(".")
-    if not (dot and major.isdigit() and minor.isdigit()):
+    if not (dot and major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit()):
         raise CatalogError("is no release: it should look like 4.14", where=release)
     return int(major), int(minor)
 
@@ -59,9 +59,15 @@ def version_prefixes() -> Mapping[str, tuple[str, ...]]:
     """OS version prefix (`414.92`, `9.6`) -> the releases whose payloads have it, oldest first."""
     table: dict[str, tuple[str, ...]] = {}
     for release in known_releases():
-        for prefix in _file(release)["version_prefixes"]:
+        for prefix in prefixes_of(release):
             table[prefix] = (*table.get(prefix, ()), release)
     return table
+
+
+def prefixes_of(release: str) -> list[str]:
+    """OS version prefixes of a known release's payloads."""
+    prefixes: list[str] = _file(release)["version_prefixes"]
+    return prefixes
 
 
 @cache

@@ -63,8 +63,9 @@ def judge_deployment(
     `rendered` is the MachineConfig that the deployment was made for, if that was read.
     """
     choice = choose_releases(os, release)
-    catalogs: list[Catalog | None] = [load_catalog(name, choice.stream, os.arch) for name in choice.candidates]
-    catalogs = catalogs or [None]
+    catalogs: list[Catalog | None] = [None]
+    if choice.candidates and not _names_anything(os):
+        catalogs = [load_catalog(name, choice.stream, os.arch) for name in choice.candidates]
     active = [change for change in deployment.changes if change.active is not False]
     settings = [_setting(catalog, os, active, rendered) for catalog in catalogs]
     judged = tuple(_judge(change, settings, rendered) for change in deployment.changes)
@@ -73,7 +74,7 @@ def judge_deployment(
         layering=layering,
         release=choice.release,
         release_candidates=choice.candidates,
-        kernel_type=_kernel_type(active, catalogs, deployment),
+        kernel_type=_kernel_type(active, catalogs, deployment) if choice.candidates else None,
         changes=judged,
         problems=(*choice.problems, *_undetermined_problems(judged, choice, layering)),
     )
@@ -103,9 +104,14 @@ def _setting(
         catalog=catalog,
         arch=os.arch,
         switched_kernel=catalog is not None and _core_of(active, catalog) is not None,
-        names_anything=os.openshift is True and os.id == "fedora",
+        names_anything=_names_anything(os),
         asked_for=None if rendered is None else frozenset(rendered.extensions),
     )
+
+
+def _names_anything(os: OperatingSystem) -> bool:
+    """Whether extension names are package names: on OKD's Fedora CoreOS, which no catalog lists."""
+    return os.openshift is True and os.id == "fedora"
 
 
 def _core_of(active: Sequence[Change], catalog: Catalog) -> KernelType | None:
@@ -117,11 +123,9 @@ def _core_of(active: Sequence[Change], catalog: Catalog) -> KernelType | None:
 def _kernel_type(
     active: Sequence[Change], catalogs: Sequence[Catalog | None], deployment: Deployment
 ) -> KernelType | None:
-    """Kernel that the deployment boots; None where there are no kernel types or the image may bring another kernel."""
+    """Kernel that the deployment boots; None where the image, or what is not shown, may bring another one."""
     for catalog in catalogs:
-        if catalog is None:
-            return None
-        if core := _core_of(active, catalog):
+        if catalog is not None and (core := _core_of(active, catalog)):
             return core
     return None if deployment.image_layered or deployment.cut else KernelType.DEFAULT
 

@@ -8,7 +8,7 @@ shared by several releases: all of them are candidates, and `OPENSHIFT_VERSION` 
 import re
 from dataclasses import dataclass
 
-from layercensus.classify.catalog import known_releases, release_key, version_prefixes
+from layercensus.classify.catalog import known_releases, prefixes_of, release_key, version_prefixes
 from layercensus.model import OperatingSystem
 
 _BY_RELEASE = re.compile(r"^4(\d{1,2})\.(\d{1,2})\.\d{12}")
@@ -35,9 +35,9 @@ def choose_releases(os: OperatingSystem, asked: str | None) -> ReleaseChoice:
     """Choose by the document; `asked` (by the user) only among candidates or where the document says nothing."""
     if os.openshift is False:
         return ReleaseChoice((), None, None)
-    said = _said(os)
-    stream = _stream(os)
     problems: list[str] = []
+    said = _said(os, problems)
+    stream = _stream(os)
     if asked is not None:
         if said and asked not in said:
             problems.append(f"release {asked} was asked for, but the machine says {_words(said)}: that was taken")
@@ -49,7 +49,7 @@ def choose_releases(os: OperatingSystem, asked: str | None) -> ReleaseChoice:
     return ReleaseChoice(judged_by, said[0] if len(said) == 1 else None, stream, tuple(problems))
 
 
-def _said(os: OperatingSystem) -> tuple[str, ...]:
+def _said(os: OperatingSystem, problems: list[str]) -> tuple[str, ...]:
     """Releases that the document allows; empty if it says nothing."""
     if os.openshift_version and (match := _OPENSHIFT_VERSION.match(os.openshift_version)):
         return (match[1],)
@@ -58,15 +58,16 @@ def _said(os: OperatingSystem) -> tuple[str, ...]:
         return (f"4.{int(match[1])}",)
     if match := _BY_RHEL.match(version):
         prefix = f"{match[1]}.{match[2]}"
-        return version_prefixes().get(prefix) or _of_unknown_prefix(prefix)
+        return version_prefixes().get(prefix) or _of_unknown_prefix(prefix, problems)
     return ()
 
 
-def _of_unknown_prefix(prefix: str) -> tuple[str, ...]:
+def _of_unknown_prefix(prefix: str, problems: list[str]) -> tuple[str, ...]:
     """Releases of a RHEL version that no catalog knows: the newest if it is newer than all, else any that has such."""
-    rhel_prefixes = [release_key(known) for known in version_prefixes() if len(known.split(".")[0]) < 3]
-    if release_key(prefix) > max(rhel_prefixes):
-        return known_releases()[-1:]
+    newest = known_releases()[-1]
+    if release_key(prefix) > max(release_key(known) for known in prefixes_of(newest)):
+        problems.append(f"an OS of RHEL {prefix} is newer than the catalogs: judged by {newest}")
+        return (newest,)
     return tuple(known for known in known_releases() if release_key(known) >= release_key(_RHEL_VERSIONS_FROM))
 
 
@@ -85,9 +86,8 @@ def _nearest(release: str, problems: list[str]) -> str:
     known = known_releases()
     if release in known:
         return release
-    newer = release_key(release) > release_key(known[-1])
-    nearest = known[-1] if newer else next((k for k in known if release_key(k) >= release_key(release)), known[0])
-    problems.append(f"release {release} is {'newer' if newer else 'older'} than the catalogs: judged by {nearest}")
+    nearest = next((name for name in known if release_key(name) > release_key(release)), known[-1])
+    problems.append(f"there is no catalog of release {release}: judged by {nearest}, the nearest")
     return nearest
 
 

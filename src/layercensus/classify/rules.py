@@ -137,6 +137,8 @@ def non_extension_override(change: Change, setting: Setting) -> Finding | None:
 
 
 RULES: tuple[tuple[str, Rule], ...] = (
+    ("extension.machine_config", extension_machine_config),
+    ("undetermined.machine_config", undetermined_machine_config),
     ("non_extension.no_catalog", no_catalog),
     ("kernel_type.install", kernel_type_install),
     ("kernel_type.removal", kernel_type_removal),
@@ -145,8 +147,6 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("extension.module", extension_module),
     ("kernel_type.retired", kernel_type_retired),
     ("extension.retired", extension_retired),
-    ("extension.machine_config", extension_machine_config),
-    ("undetermined.machine_config", undetermined_machine_config),
     ("undetermined.glob", undetermined_glob),
     ("undetermined.provide", undetermined_provide),
     ("non_extension.package", non_extension_package),

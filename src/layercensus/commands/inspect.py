@@ -39,6 +39,9 @@ class _Inspection:
             census = classify(item, release=self.options.release)
             self.unknown += census.booted.layering is Layering.UNKNOWN
             self.layered += census.booted.layering in {Layering.PACKAGES, Layering.OVERRIDES}
+            if self.options.format == "prometheus" and census.booted.layering is Layering.UNKNOWN:
+                reason = "; ".join(census.problems)
+                self.surroundings.warn(f"layercensus: {census.machine.input}: unknown: {reason}")
             yield census
 
     def _items(self) -> Iterator[Machine | Skipped]:

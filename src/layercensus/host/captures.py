@@ -36,7 +36,7 @@ def read_captures(paths: Iterable[str], stdin: BinaryIO) -> Iterator[Machine | S
     for path in paths:
         if path == "-":
             yield from _machines("-", _decode(_read_stream(stdin)))
-        elif Path(path).is_dir():
+        elif _is_folder(path):
             yield from _read_folder(path)
         else:
             yield from _machines(path, _read_file(path))
@@ -44,7 +44,14 @@ def read_captures(paths: Iterable[str], stdin: BinaryIO) -> Iterator[Machine | S
 
 def count_files(paths: Iterable[str]) -> int:
     """How many files `read_captures` will look at, for the progress bar."""
-    return sum(sum(1 for _ in _walk(path)) if Path(path).is_dir() else 1 for path in paths)
+    return sum(sum(1 for _ in _walk(path)) if _is_folder(path) else 1 for path in paths)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _read_folder(folder: str) -> Iterator[Machine | Skipped]:
@@ -96,8 +103,8 @@ def _read_file(path: str) -> _Text:
             return _decode(_read_stream(stream))
     except FileNotFoundError:
         return _Text(problem="does not exist: check the path")
-    except OSError as error:
-        return _Text(problem=f"cannot be read: {error.strerror}")
+    except (OSError, ValueError) as error:
+        return _Text(problem=f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")
 
 
 def _read_stream(stream: BinaryIO) -> bytes:

@@ -17,6 +17,10 @@ from layercensus.model import Machine, Source
 
 _STATUS_KEY = re.compile(r'"deployments"\s*:')
 _JSON_START = re.compile(r"^[ \t]*\{", re.MULTILINE)
+_JSON_AT_ONCE = re.compile(r"\s*\{")
+# What is sure to begin another host behind a broken object: an object at a line's very beginning, or a status text.
+_NEXT_HOST = re.compile(r"^\{|^[ \t]*State:[ \t]+(?:idle|busy)", re.MULTILINE)
+_STATUS_HEAD = re.compile(r"^\W*State:[ \t]+(?:idle|busy)\b|^error: .*(?:ostree|RegisterClient|GDBus)", re.MULTILINE)
 _STATUS_TEXT = re.compile(
     r"\bState:\s+(?:idle|busy)\b|^\W*(?:Deployments|BootedDeployment):\s*$|^.{0,40}LayeredPackages:|"
     r"^\s+(?:RemovedBasePackages|LocalPackages|LocalOverrides|ReplacedBasePackages|InactiveBaseReplacements):|"
@@ -86,25 +90,52 @@ def _why_unrecognised(text: str) -> str:
 
 
 def _json_machines(text: str, name: str) -> Iterator[Machine]:
-    """Every JSON object in the text, one a host; what stands between them (prompts, chatter) is passed over."""
-    decoder = json.JSONDecoder()
+    """Every JSON object in the text, one a host, and every host whose text stands before, between or behind them.
+
+    What else stands there (prompts, chatter) is passed over. After a broken object the next one that begins a line, or
+    the next status text, is looked for.
+    """
     position = 0
-    while match := _JSON_START.search(text, position):
+    while match := _next_start(text, position):
+        yield from _text_machines(text[position : match.start()], name)
         start = match.end() - 1
-        try:
-            document, position = decoder.raw_decode(text, start)
-        except json.JSONDecodeError as error:
-            yield unreadable(name, f"is no valid JSON: {_place(error)}", source=Source.RPM_OSTREE_JSON)
-            return
-        except (RecursionError, ValueError):
-            yield unreadable(
-                name, "is JSON that no status is: too deep, or a number too long", source=Source.RPM_OSTREE_JSON
-            )
-            return
+        document, position, problem = _decode_at(text, start)
+        if problem is not None:
+            yield unreadable(name, problem, source=Source.RPM_OSTREE_JSON)
+            continue
         try:
             yield machine_from(parse_status(document), name=name, source=Source.RPM_OSTREE_JSON)
         except HostDocumentError as error:
             yield unreadable(name, str(error), source=Source.RPM_OSTREE_JSON)
+    yield from _text_machines(text[position:], name)
+
+
+def _next_start(text: str, position: int) -> re.Match[str] | None:
+    """Where the next JSON object begins: at once behind the last one, or at the beginning of a line."""
+    return _JSON_AT_ONCE.match(text, position) or _JSON_START.search(text, position)
+
+
+def _decode_at(text: str, start: int) -> tuple[object, int, str | None]:
+    """Value of the JSON object that begins there, where it ends, and what is wrong with it."""
+    try:
+        document, end = json.JSONDecoder().raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        return None, _after_broken(text, start), f"is no valid JSON: {_place(error)}"
+    except (RecursionError, ValueError):
+        problem = "is JSON that no status is: nested too deeply, or with a number too long"
+        return None, _after_broken(text, start), problem
+    return document, end, None
+
+
+def _after_broken(text: str, start: int) -> int:
+    match = _NEXT_HOST.search(text, start + 1)
+    return match.start() if match else len(text)
+
+
+def _text_machines(text: str, name: str) -> Iterator[Machine]:
+    if _STATUS_HEAD.search(text):
+        for host in split_hosts(text):
+            yield machine_from(_read_text(host), name=name, source=Source.RPM_OSTREE_TEXT)
 
 
 def _place(error: json.JSONDecodeError) -> str:

@@ -53,11 +53,11 @@ def parse_nevra(text: str) -> Nevra:
         raise NevraError("is no name-version-release", where=text)
     name, version, release = parts
     epoch = 0
-    if (match := _EPOCH.match(version)) is not None:
+    if (match := _EPOCH.fullmatch(version)) is not None:
         epoch, version = int(match[1]), match[2]
-    elif (match := _EPOCH.match(name)) is not None:
+    elif (match := _EPOCH.fullmatch(name)) is not None:
         epoch, name = int(match[1]), match[2]
-    if not (_NAME.match(name) and _VERSION.match(version) and _VERSION.match(release)):
+    if not (_NAME.fullmatch(name) and _VERSION.fullmatch(version) and _VERSION.fullmatch(release)):
         raise NevraError("has a character that no RPM name, version or release has", where=text)
     return Nevra(name=name, version=version, release=release, epoch=epoch, arch=arch)
 
@@ -81,7 +81,7 @@ def parse_request(text: str) -> tuple[Form, str | None, Nevra | None]:
     if _is_nevra(text, body, arch):
         nevra = parse_nevra(text)
         return Form.NEVRA, nevra.name, nevra
-    if _SONAME.search(text) or not _NAME.match(body):
+    if _SONAME.search(text) or not _NAME.fullmatch(body):
         return Form.PROVIDE, None, None
     return (Form.NAME_ARCH if arch else Form.NAME), body, None
 

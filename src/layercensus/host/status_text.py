@@ -27,15 +27,16 @@ from layercensus.host.text_lines import HostText, Line, is_list_head
 from layercensus.model import Change, Deployment, Unlocked
 
 _KEY = re.compile(r"^\s*([A-Z][A-Za-z]+):(?:\s+(.*))?$")
-# Lines that are no list of changes; their presence tells that a block is one of a deployment.
-_IDENTITY_KEYS = frozenset(
-    "Version Timestamp Digest CustomOrigin Commit BaseCommit BootedCommit BootedBaseCommit".split()
-)
+# Every deployment has one of the two; their value, and that of the next, is never longer than a line.
+_IDENTITY_KEYS = frozenset({"Version", "Timestamp"})
+_ONE_LINE_KEYS = _IDENTITY_KEYS | frozenset("Digest CustomOrigin Staged StateRoot OSName Pinned Unlocked".split())
 _OTHER_KEYS = frozenset(
-    "LiveCommit InterruptedLiveCommit LiveDiff Staged StateRoot OSName GPGSignature Diff Upgraded Downgraded Added "
-    "Removed SecAdvisories Initramfs InitramfsEtc Cliwrap Pinned Unlocked EndOfLife OstreeRemoteStatus".split()
+    "Commit BaseCommit BootedCommit BootedBaseCommit LiveCommit InterruptedLiveCommit LiveDiff GPGSignature Diff "
+    "Upgraded Downgraded Added Removed SecAdvisories Initramfs InitramfsEtc Cliwrap EndOfLife OstreeRemoteStatus".split()
 )
-_DEPLOYMENT_KEYS = _IDENTITY_KEYS | _OTHER_KEYS | frozenset(PARSERS)
+_DEPLOYMENT_KEYS = _ONE_LINE_KEYS | _OTHER_KEYS | frozenset(PARSERS)
+# A line of these words that we do not know may list changes.
+_OF_CHANGES = re.compile(r"Package|Override|Request|Module|Replace|Remov|Layer")
 _VERBOSE_KEYS = frozenset(key for key in _DEPLOYMENT_KEYS if key.startswith("Inactive")) | {"Staged", "StateRoot"}
 # A mark: a bullet or star, or up to four signs that are neither ASCII nor a drawn tree (a bullet in a wrong encoding).
 _MARKED = re.compile(r"^\s*(?:[*●•]|[^\x00-\x7f\u2500-\u257f]\S{0,3}|\ufffd{1,3}|\?{1,3})\s+(\S+)(.*)$")
@@ -55,10 +56,12 @@ class _Block:
     marked: bool
     suffix: str
     first: bool
+    indent: int
     values: dict[str, list[str]] = field(default_factory=dict)
     key: str | None = None
     value_column: int = 0
     elided: bool = False
+    unread: bool = False
     open_end: bool = False
 
     def text(self, *keys: str) -> str | None:
@@ -87,6 +90,7 @@ def parse_status_text(host: HostText) -> Reading:
 def _blocks(lines: list[Line]) -> Iterator[_Block]:
     block: _Block | None = None
     after_head = False
+    before_keys = _before_keys(lines)
     for index, line in enumerate(lines):
         if line.noise or line.blank or is_list_head(line):
             if block:
@@ -94,24 +98,24 @@ def _blocks(lines: list[Line]) -> Iterator[_Block]:
             block = None
             after_head = (after_head and line.blank) or is_list_head(line)
             continue
-        header = _header(lines, index, block)
+        header = _header(line, block) if before_keys[index] else None
         if header:
             if block:
                 yield block
-            block = _Block(*header, first=after_head)
+            block = _Block(*header, first=after_head, indent=line.indent)
             after_head = False
         elif block is None or not _take(block, line):
             if block:
+                block.unread = line.indent > block.indent + 1
                 yield block
             block = _fragment(line)
     if block:
         yield block
 
 
-def _header(lines: list[Line], index: int, block: _Block | None) -> tuple[str, bool, str] | None:
+def _header(line: Line, block: _Block | None) -> tuple[str, bool, str] | None:
     """Header text, whether it is marked, and what stands behind it; None if the line is no header."""
-    line = lines[index]
-    if _known_key(line) or not _is_before_keys(lines, index):
+    if _known_key(line):
         return None
     if _ERROR_HEADER in line.text:
         return _ERROR_HEADER, not line.text.lstrip().startswith("("), ""
@@ -126,14 +130,16 @@ def _header(lines: list[Line], index: int, block: _Block | None) -> tuple[str, b
     return match[1], False, match[2]
 
 
-def _is_before_keys(lines: list[Line], index: int) -> bool:
-    """Whether a deployment's keys follow: what stands before them, and nothing else, is a header."""
-    for line in lines[index + 1 :]:
-        if line.noise or line.blank:
-            return False
-        if not is_hidden(line.text.strip()):
-            return _known_key(line) is not None
-    return False
+def _before_keys(lines: list[Line]) -> list[bool]:
+    """Of each line, whether a deployment's keys follow it at once: only such a line is a header."""
+    answers: list[bool] = []
+    follows = False
+    for line in reversed(lines):
+        answers.append(follows)
+        if not line.noise and is_hidden(line.text.strip()):
+            continue
+        follows = not line.noise and _known_key(line) is not None
+    return answers[::-1]
 
 
 def _known_key(line: Line) -> str | None:
@@ -145,6 +151,7 @@ def _take(block: _Block, line: Line) -> bool:
     """Add a key line, a continuation or an elision to the block; False if the line is none of them."""
     match = _KEY.match(line.text)
     if match and (match[1] in _DEPLOYMENT_KEYS or line.indent > 2):
+        block.unread = block.unread or (match[1] not in _DEPLOYMENT_KEYS and bool(_OF_CHANGES.search(match[1])))
         block.key = match[1]
         block.values.setdefault(match[1], []).append(match[2] or "")
         block.value_column = match.start(2) if match[2] else match.end(1)
@@ -152,7 +159,7 @@ def _take(block: _Block, line: Line) -> bool:
     if is_hidden(line.text.strip()):
         block.elided = True
         return True
-    if block.key and block.value_column and line.indent >= min(block.value_column, 12):
+    if block.key and block.key not in _ONE_LINE_KEYS and line.indent >= block.value_column - 1:
         block.values[block.key].append(strip_tree(line.text))
         return True
     return False
@@ -162,7 +169,7 @@ def _fragment(line: Line) -> _Block | None:
     """A block whose header was cut off: a text may begin in the middle of a deployment."""
     if _known_key(line) not in PARSERS:
         return None
-    block = _Block(header="", marked=False, suffix="", first=False)
+    block = _Block(header="", marked=False, suffix="", first=False, indent=0)
     _take(block, line)
     return block
 
@@ -186,7 +193,7 @@ def _close_open_end(blocks: list[_Block], lines: list[Line]) -> None:
 
 def _deployment(block: _Block, problems: list[str]) -> Deployment:
     changes, whole = _changes(block)
-    cut = not whole or block.elided or block.open_end or not (block.values.keys() & _IDENTITY_KEYS)
+    cut = not whole or block.elided or block.unread or block.open_end or not (block.values.keys() & _IDENTITY_KEYS)
     if cut and (block.marked or block.first):
         problems.append(f"{_name(block)} is shown in part: {_why_cut(block, whole=whole)}")
     header = block.header.removeprefix("ostree://")
@@ -245,7 +252,9 @@ def _why_cut(block: _Block, *, whole: bool) -> str:
         return "the text ends without a line end, so its last line may be cut"
     if block.elided:
         return "lines were left out"
-    return "neither version, digest nor commit follows its header"
+    if block.unread:
+        return "a line in it is none that we know"
+    return "neither its version nor its time is there"
 
 
 def _contradictions(blocks: list[_Block]) -> list[str]:

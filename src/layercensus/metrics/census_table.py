@@ -24,6 +24,7 @@ from layercensus.model import (
     Unlocked,
     Verdict,
 )
+from layercensus.text import visible
 
 WIDTH = 80
 _HEAD = f"{'LAYERING':<15} {'RELEASE':<10} MACHINE\n"
@@ -55,7 +56,7 @@ def format_census_table(censuses: Iterable[Census], skipped: list[Skipped]) -> I
 
 def _machine_lines(census: Census) -> Iterator[str]:
     booted = census.booted
-    yield f"{booted.layering:<15} {_release_words(booted):<10} {census.machine.input}\n"
+    yield f"{booted.layering:<15} {_release_words(booted):<10} {visible(census.machine.input)}\n"
     yield from _change_lines(booted)
     flags = list(_flag_words(census))
     if flags:
@@ -146,7 +147,7 @@ def _summary(counts: Counter[Layering]) -> str:
 
 def _wrapped(text: str, *, indent: int) -> Iterator[str]:
     lines = textwrap.wrap(
-        text,
+        visible(text),
         width=WIDTH,
         initial_indent=" " * indent,
         subsequent_indent=" " * (indent + 2),

@@ -13,6 +13,7 @@ from typing import Any
 from layercensus.data import read_json
 from layercensus.errors import Fault, MetricsError
 from layercensus.model import Census, Deployment, JudgedChange, Need, Verdict
+from layercensus.text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def needs_of(changes: Iterable[JudgedChange]) -> frozenset[Need]:
 def merge_families(groups: Iterable[tuple[str, Iterable[Family]]]) -> tuple[Family, ...]:
     """One family per metric over several machines, each sample with `machine="<input>"`."""
     merged: dict[str, list[Sample]] = {}
-    for machine, families in groups:
+    # A path given twice is one machine: a series may stand in an exposition once.
+    for machine, families in dict(groups).items():
         for family in families:
             samples = merged.setdefault(family.name, [])
             samples += (Sample({**sample.labels, "machine": machine}, sample.value) for sample in family.samples)
@@ -81,7 +83,7 @@ def _info(census: Census) -> Family:
         "bootc_incompatible": _word(flag=deployment.bootc_incompatible),
     }
     patterns = contract_of("layercensus_deployment_info")["labels"]
-    kept = {label: value if re.match(patterns[label]["pattern"], value) else "" for label, value in values.items()}
+    kept = {label: value if re.fullmatch(patterns[label]["pattern"], value) else "" for label, value in values.items()}
     return _family("layercensus_deployment_info", [Sample(kept, 1)])
 
 
@@ -125,5 +127,5 @@ def exposition_lines(families: Iterable[Family]) -> Iterator[str]:
 
 
 def _escape(text: str, *, quote: bool = False) -> str:
-    escaped = text.replace("\\", "\\\\").replace("\n", "\\n")
+    escaped = visible(text, keep="\n").replace("\\", "\\\\").replace("\n", "\\n")
     return escaped.replace('"', '\\"') if quote else escaped

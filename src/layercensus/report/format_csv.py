@@ -9,7 +9,7 @@ import io
 
 from layercensus.report.format_text import known_dimension
 from layercensus.report.shape import Headline, Part, Report
-from layercensus.report.wording import harmless
+from layercensus.text import visible
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _HEAD = (
@@ -98,4 +98,4 @@ def _safe(value: object) -> object:
     """Cell a spreadsheet shows and does not run; None is an empty cell."""
     if not isinstance(value, str):
         return value
-    return f"'{harmless(value)}" if value.startswith(_FORMULA_STARTS) else harmless(value)
+    return f"'{visible(value)}" if value.startswith(_FORMULA_STARTS) else visible(value)

@@ -11,7 +11,8 @@ from layercensus.report.chart import strip, trend_chart
 from layercensus.report.notes import METHOD, unknowns
 from layercensus.report.sentence import fleet_sentence
 from layercensus.report.shape import Report
-from layercensus.report.wording import count, counted, decimal, harmless, percent, percent_range
+from layercensus.report.wording import count, counted, decimal, percent, percent_range
+from layercensus.text import visible
 
 _TEMPLATE = "templates/report.html.j2"
 _TREND_DAYS_SHOWN = 31
@@ -31,7 +32,7 @@ def render_report_html(report: Report) -> str:
         "percent_range": percent_range,
         "count": count,
         "decimal": decimal,
-        "harmless": harmless,
+        "visible": visible,
     }
     environment.globals |= {"counted": counted}
     return environment.from_string(read_text(_TEMPLATE)).render(

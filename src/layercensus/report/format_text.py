@@ -14,7 +14,8 @@ from layercensus.errors import Fault, UsageError
 from layercensus.report.notes import unknowns
 from layercensus.report.sentence import fleet_sentence
 from layercensus.report.shape import DIMENSIONS, Group, NeedGroup, Report
-from layercensus.report.wording import NOT_KNOWN, count, harmless, short_percent, short_range
+from layercensus.report.wording import NOT_KNOWN, count, short_percent, short_range
+from layercensus.text import visible
 
 _WIDTH = 80
 _GROUP_HEAD = ("share", "95 % interval", "bounds", "read", "unknown", "clusters")
@@ -98,7 +99,7 @@ def _table(corner: str, head: Sequence[str], rows: Sequence[tuple[str, tuple[str
     """Lines of a table; nothing where it has no row. The first column stands left, figures right."""
     if not rows:
         return ""
-    lines = [(corner, *head), *((harmless(key), *_dashed(cells)) for key, cells in rows)]
+    lines = [(corner, *head), *((visible(key), *_dashed(cells)) for key, cells in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head) + 1)]
     return "\n".join(
         "  ".join(
@@ -115,7 +116,7 @@ def _dashed(cells: Sequence[str]) -> list[str]:
 
 def _wrapped(text: str, mark: str = "") -> str:
     return textwrap.fill(
-        harmless(text),
+        visible(text),
         _WIDTH,
         initial_indent=mark,
         subsequent_indent=" " * len(mark),

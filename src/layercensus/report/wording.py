@@ -1,17 +1,12 @@
-r"""How figures and foreign words are written for people. Pure.
+"""How figures are written for people. Pure.
 
 percent(0.244)            24.4 %
 percent(0.0002)           less than 0.1 %        never 0.0 % for what is not nought
 percent_range((0, 0.19))  0 to 19.0 %
-harmless("a\u202eb")       a<U+202E>b             what would turn, hide or break a line is shown instead
 """
-
-import unicodedata
 
 from layercensus.report.estimator import Interval
 
-# Control, format (bidi overrides among them), surrogate, private, unassigned, line and paragraph separators.
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 NOT_KNOWN = "not known"
 
 
@@ -51,11 +46,6 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
 def decimal(number: float | None) -> str:
     """Write a figure with one digit after the point; "not known" for None."""
     return NOT_KNOWN if number is None else f"{number:,.1f}"
-
-
-def harmless(text: str) -> str:
-    """Text with every character that is no plain visible one shown as `<U+202E>`."""
-    return "".join(f"<U+{ord(letter):04X}>" if unicodedata.category(letter) in _UNSAFE else letter for letter in text)
 
 
 def _figure(fraction: float) -> str:

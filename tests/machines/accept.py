@@ -1,0 +1,49 @@
+"""Write the goldens of `tests/machines` anew: `python tests/machines/accept.py [SITUATION…]` (all, if none is named).
+
+The only way a golden changes. Read the difference (`git diff tests/machines`) by hand, against the design, part 3 to 6,
+before it is committed: what this writes is what the code says, not what is right.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from layercensus.classify.census import classify
+from layercensus.host.document import parse_document
+from layercensus.metrics.census_json import format_census_json
+from layercensus.metrics.families import exposition_lines, machine_families
+
+HERE = Path(__file__).parent
+
+
+def situations() -> Iterator[Path]:
+    """Folders that hold a machine, in name order."""
+    return (path for path in sorted(HERE.iterdir()) if path.is_dir() and list(path.glob("status.*")))
+
+
+def render(situation: Path) -> dict[str, str]:
+    """Golden file -> what the code makes of the situation's status, its input being the file's name."""
+    (status,) = situation.glob("status.*")
+    # Read as bytes: a paste keeps its line ends.
+    text = status.read_bytes().decode()
+    (machine,) = parse_document(text, status.name)
+    census = classify(machine)
+    document: dict[str, Any] = json.loads("".join(format_census_json([census], [])))
+    return {
+        "census.json": json.dumps(document["machines"][0], indent=2, ensure_ascii=False) + "\n",
+        "metrics.prom": "".join(exposition_lines(machine_families(census))),
+    }
+
+
+def main(names: list[str]) -> None:
+    """Write the goldens of the named situations."""
+    for situation in situations():
+        if not names or situation.name in names:
+            for name, text in render(situation).items():
+                (situation / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,54 @@
+"""Machines of about twenty situations and their golden census and metrics, read by hand before they were accepted.
+
+Goldens change through `python tests/machines/accept.py` only.
+"""
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ACCEPT: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("accept.py")))
+SITUATIONS: list[Path] = list(ACCEPT["situations"]())
+# The class of each, by the design's table and written before the first golden was.
+LAYERINGS = {
+    "agent-by-local-rpm-416": "packages",
+    "clean-414": "clean",
+    "custom-image-417": "clean",
+    "daemon-timeout": "unknown",
+    "every-extension-418": "extensions",
+    "fedora-coreos-tailscale": "packages",
+    "inactive-only-420": "clean",
+    "initramfs-only-415": "clean",
+    "live-applied-and-unlocked-413": "extensions",
+    "modules-412": "overrides",
+    "okd-fcos-names-413": "unknown",
+    "overrides-of-three-kinds-415": "overrides",
+    "package-mode-rhel": "not_applicable",
+    "pages-64k-with-agent-418": "packages",
+    "pending-cowsay-booted-zsh-418": "packages",
+    "provide-and-path-414": "unknown",
+    "realtime-410-text": "extensions",
+    "realtime-414": "extensions",
+    "staged-only-417": "clean",
+    "truncated-414": "unknown",
+    "upgraded-leftovers-422": "extensions",
+}
+
+
+def test_every_situation_has_its_class_written_down() -> None:
+    assert [path.name for path in SITUATIONS] == sorted(LAYERINGS)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda path: path.name)
+def test_the_golden_census_has_the_class_that_was_written_down(situation: Path) -> None:
+    golden = json.loads((situation / "census.json").read_text(encoding="utf-8"))
+    assert golden["layering"] == LAYERINGS[situation.name]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda path: path.name)
+@pytest.mark.parametrize("name", ["census.json", "metrics.prom"])
+def test_a_machine_is_as_its_golden_says(situation: Path, name: str) -> None:
+    assert ACCEPT["render"](situation)[name] == (situation / name).read_text(encoding="utf-8")
