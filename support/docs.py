@@ -5,10 +5,10 @@ import inspect
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from layercensus.classify.rules import RULES
 from layercensus.cli import build_parser
+from layercensus.cluster.docs import format_metrics_docs, format_telemetry_docs
 from layercensus.data import list_names, read_json
 
 ROOT = Path(__file__).parents[1]
@@ -46,26 +46,6 @@ def rules_page() -> str:
     )
 
 
-def metrics_page() -> str:
-    """The metric contract."""
-    contract = read_json("contract/metrics.json")
-    parts = [f"# Metrics of one machine\n\n{contract['_meta']['about']}\n"]
-    for entry in contract["metrics"]:
-        only = f" Only with {entry['optional']}." if entry.get("optional") else ""
-        parts.append(f"\n## {entry['name']}\n\n{entry['type']}, {entry['status']} since {entry['since']}.{only}\n")
-        parts.append(f"{entry['help']}\n")
-        if entry["labels"]:
-            parts.append("\n| label | values |\n|---|---|\n")
-            parts += [f"| `{label}` | {_values(values)} |\n" for label, values in entry["labels"].items()]
-    return "".join(parts)
-
-
-def _values(values: Any) -> str:
-    if isinstance(values, list):
-        return ", ".join(f"`{value}`" for value in values)
-    return f"matches `{values['pattern']}`".replace("|", "\\|")
-
-
 def questions_page() -> str:
     """Every question that can be put to a lake."""
     parts = ["# Questions\n\nEach is a folder `data/questions/NAME` with the SQL, its parameters and its columns.\n"]
@@ -78,7 +58,8 @@ def questions_page() -> str:
 PAGES = {
     "docs/cli.md": cli_page,
     "docs/rules.md": rules_page,
-    "docs/metrics.md": metrics_page,
+    "docs/metrics.md": format_metrics_docs,
+    "docs/telemetry.md": format_telemetry_docs,
     "docs/questions.md": questions_page,
 }
 

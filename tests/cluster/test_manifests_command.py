@@ -1,0 +1,40 @@
+"""`layercensus manifests`: a folder of its own, made anew, and never over anyone else's files."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layercensus.cli import main
+
+
+def test_writes_the_folder_and_says_what_to_do_next(tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "rules"
+    assert main(["manifests", "--mode", "mcd", "--release", "4.14", "--output", str(folder)]) == 0
+    assert f"oc apply -k {folder}" in capsys.readouterr().out
+    assert (folder / "prometheusrule-mcd.yaml").exists()
+    assert (folder / "optional" / "prometheusrule-alerts.yaml").exists()
+
+
+def test_renders_again_into_its_own_folder_and_leaves_nothing_of_the_first(tmp_path: Path) -> None:
+    folder = tmp_path / "rules"
+    main(["manifests", "--mode", "mcd", "--release", "4.21", "--telemetry", "--output", str(folder)])
+    main(["manifests", "--mode", "agent", "--release", "4.14", "--output", str(folder)])
+    assert not (folder / "prometheusrule-mcd.yaml").exists()
+    assert not (folder / "optional" / "prometheusrule-mcd-upstream.yaml").exists()
+    assert (folder / "prometheusrule-agent.yaml").exists()
+
+
+def test_leaves_a_foreign_folder_alone(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert main(["manifests", "--mode", "mcd", "--release", "4.14", "--output", str(tmp_path)]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    assert "another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("release", "words"), [("4.13", "no gauge"), ("5.9", "from 4.12 to 5.2")])
+def test_a_release_without_rules_is_wrong_usage(release: str, words: str, capsys: Any) -> None:
+    assert main(["manifests", "--mode", "mcd", "--release", release]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
