@@ -32,7 +32,8 @@ _IDENTITY_KEYS = frozenset({"Version", "Timestamp"})
 _ONE_LINE_KEYS = _IDENTITY_KEYS | frozenset("Digest CustomOrigin Staged StateRoot OSName Pinned Unlocked".split())
 _OTHER_KEYS = frozenset(
     "Commit BaseCommit BootedCommit BootedBaseCommit LiveCommit InterruptedLiveCommit LiveDiff GPGSignature Diff "
-    "Upgraded Downgraded Added Removed SecAdvisories Initramfs InitramfsEtc Cliwrap EndOfLife OstreeRemoteStatus".split()
+    "Upgraded Downgraded Added Removed SecAdvisories Initramfs InitramfsEtc Cliwrap EndOfLife "
+    "OstreeRemoteStatus".split()
 )
 _DEPLOYMENT_KEYS = _ONE_LINE_KEYS | _OTHER_KEYS | frozenset(PARSERS)
 # A line of these words that we do not know may list changes.
