@@ -7,6 +7,7 @@ bug, one line; 130 interrupted.
 import argparse
 import importlib
 import io
+import math
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn, TextIO
 from uuid import UUID
 
@@ -47,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_inspect(commands.add_parser("inspect", help="what is layered on the machines that these documents show"))
     _add_import(commands.add_parser("import", help="put inspected machines into a lake, a cluster a folder"))
     _add_report(commands.add_parser("report", help="the share, its interval and its bounds, from a lake"))
+    _add_scan(commands.add_parser("scan", help="what is layered on every node of a cluster, asked through oc"))
     _add_manifests(commands.add_parser("manifests", help="rules for a cluster of a release, to apply with oc"))
     _add_demo(commands.add_parser("demo", help="captures -> census -> lake -> report, on machines that come with it"))
     return parser
@@ -57,6 +60,16 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     _add_release(parser)
     parser.add_argument("--format", choices=("table", "json", "prometheus"), default="table", help="default: table")
     parser.add_argument("--exit-code", action="store_true", help="exit 3 if a machine has packages or overrides")
+
+
+def _add_scan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--oc", default="oc", metavar="PROGRAM", help="the oc to run, logged in as you are (default: oc)"
+    )
+    parser.add_argument("--selector", metavar="LABELS", help="nodes with these labels only, as oc takes them")
+    parser.add_argument("--timeout", type=_seconds, default=120, metavar="SECONDS", help="for one node (default: 120)")
+    parser.add_argument("--at-once", type=_count, default=5, metavar="N", help="nodes asked at a time (default: 5)")
+    parser.add_argument("--format", choices=("table", "json", "prometheus"), default="table", help="default: table")
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +83,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lake", required=True, metavar="DIR", help="the lake to read")
-    parser.add_argument("--by", choices=("release", "platform", "need"), help="a table by this dimension")
+    parser.add_argument("--by", choices=("release", "platform", "need"), help="a table by this dimension; text and csv")
     parser.add_argument("--as-of", type=_day, metavar="DAY", help="the day the report is about (default: the newest)")
     parser.add_argument("--signal", choices=("layercensus", "mcd", "capture"), help="where the numbers come from")
     parser.add_argument("--format", choices=("text", "json", "html", "csv"), default="text", help="default: text")
@@ -106,6 +119,22 @@ def _release(text: str) -> str:
     return text
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 999")
+    return int(text)
+
+
 def _day(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
@@ -123,8 +152,8 @@ def _uuid(text: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status. Never a traceback to a user."""
     try:
-        options = build_parser().parse_args(arguments)
-        module = importlib.import_module(f"layercensus.commands.{options.command.replace('import', 'import_')}")
+        options = _parse(arguments)
+        module = _load(options.command)
         stdout = _standard_output()
         progress = _Progress()
         surroundings = Surroundings(
@@ -154,6 +183,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         _print_error(f"layercensus: a bug of ours: {type(error).__name__}: {error}; please report it with the input")
         return EXIT_BUG
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    options, left = build_parser().parse_known_args(arguments)
+    if left:
+        next_step = f"see layercensus {options.command} --help"
+        raise UsageError(f"unrecognized arguments: {' '.join(left)}", fault=Fault.USAGE, next_step=next_step)
+    return options
+
+
+def _load(command: str) -> ModuleType:
+    """Module of a command. Raises `UsageError` where a library of an extra is missing: the base needs none."""
+    try:
+        return importlib.import_module(f"layercensus.commands.{command.replace('import', 'import_')}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("layercensus"):
+            raise
+        raise UsageError(
+            f"{command} needs the library {error.name}, which the base does not bring",
+            fault=Fault.USAGE,
+            next_step="pip install 'layercensus[report]'",
+        ) from error
 
 
 class OutputError(LayerCensusError):

@@ -1,5 +1,7 @@
 """import, report and demo as a user runs them: one true stream from documents to a sentence."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -222,3 +224,58 @@ def test_an_output_file_is_replaced_whole_or_not_at_all(demo: tuple[Path, subpro
     done = run("report", "--lake", "layercensus-demo/lake", "-o", "no/such/folder/answer.txt", cwd=folder)
     assert done.returncode != 0
     assert done.stderr.count("\n") == 1
+
+
+def test_a_cluster_of_several_releases_says_so_and_has_the_release_of_the_most(tmp_path: Path) -> None:
+    for number in range(2):
+        write_machine(tmp_path / "captures" / "east" / f"{number}.json", "osprey/master-0.json")
+    write_machine(tmp_path / "captures" / "east" / "old.json", "bluejay/master-0.json")
+    write_machine(tmp_path / "captures" / "west" / "new.json", "osprey/master-0.json")
+    write_machine(tmp_path / "captures" / "west" / "old.json", "bluejay/master-0.json")
+    done = run("import", "captures", "--lake", "lake", cwd=tmp_path)
+    assert "several releases in captures/east: 1 of 4.12, 2 of 4.14; the cluster counts as 4.14" in done.stdout
+    assert "several releases in captures/west: 1 of 4.12, 1 of 4.14; the cluster counts as of no known" in done.stdout
+    value = report(tmp_path, "lake")
+    assert {group["key"]: group["machines"]["total"] for group in value["by"]["release"]} == {"4.14": 3, "unknown": 2}
+    assert value["quality"]["unknown_release"] == 1
+
+
+def test_importing_over_a_row_says_that_it_was_replaced(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/worker-1.json")
+    assert "replaced" not in run("import", "captures", "--lake", "lake", cwd=tmp_path).stdout
+    assert "replaced: 1 cluster " in run("import", "captures", "--lake", "lake", cwd=tmp_path).stdout
+
+
+def test_a_missing_path_is_said_to_be_missing(tmp_path: Path) -> None:
+    done = run("import", "nope", "--lake", "lake", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nope: does not exist" in done.stderr
+
+
+def test_the_folder_one_stands_in_has_a_name(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/worker-1.json")
+    assert run("import", "captures", "--lake", "lake", cwd=tmp_path).returncode == 0
+    assert run("import", ".", "--lake", "../../lake", cwd=tmp_path / "captures" / "east").returncode == 0
+    assert report(tmp_path, "lake")["headline"]["clusters"]["reporting"] == 1
+
+
+def test_a_capture_that_holds_only_the_error_of_oc_is_a_machine_that_could_not_be_read(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/master-0.json")
+    (tmp_path / "captures" / "east" / "b.json").write_text('Error from server (NotFound): nodes "b" not found\n')
+    assert run("import", "captures", "--lake", "lake", cwd=tmp_path).returncode == 1
+    assert report(tmp_path, "lake")["headline"]["machines"]["unknown"] == 1
+
+
+def test_without_the_libraries_of_the_report_one_line_says_what_to_install(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['duckdb'] = None; from layercensus.cli import main; sys.exit(main(['report', '--lake', 'x']))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'layercensus[report]'" in done.stderr
+
+
+def test_csv_on_standard_output_is_csv(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    done = run("report", "--lake", "layercensus-demo/lake", "--format", "csv", cwd=demo[0])
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert rows[0]["machines_total"] == "54"
+    assert float(rows[0]["effective_machines"]) > 0

@@ -151,3 +151,18 @@ def test_kernel_types_weigh_what_the_nodes_own_os_says(release: str, expected: A
         for row in kernel_rows(release)
     }
     assert rows == expected
+
+
+def test_the_series_of_the_platform_are_watched_with_consent_only() -> None:
+    """Without consent nothing that is rendered could record them, so the alert would fire for ever."""
+    with_consent = render_mcd("5.0", telemetry=True)["prometheusrule-alerts.yaml"]
+    without = render_mcd("5.0", telemetry=False)["optional/prometheusrule-alerts.yaml"]
+    assert "cluster:mcd_total_unsupported_packages:sum" in with_consent
+    assert "cluster:mcd_" not in without
+
+
+def test_the_readme_says_how_consent_is_withdrawn_and_what_the_gauge_hides() -> None:
+    readme = render_mcd("4.21", telemetry=True)["README.md"]
+    withdraw = readme[readme.index("To withdraw") :].split("\n\n")[0]
+    assert "oc delete -k ." in withdraw
+    assert "looks like `none`" in readme

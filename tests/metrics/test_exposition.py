@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layercensus.classify.census import classify
+from layercensus.host.document import parse_document
 from layercensus.metrics.families import Family, Sample, exposition_lines, machine_families, merge_families
 from layercensus.model import Census
 
@@ -192,3 +194,13 @@ def test_help_and_values_are_escaped() -> None:
         "# HELP layercensus_x a \\\\ and\\na line\n# TYPE layercensus_x gauge\n"
         'layercensus_x{l="q\\"\\\\\\n"} 1.5\nlayercensus_x 3\n'
     )
+
+
+def test_what_is_not_known_is_no_zero() -> None:
+    """Unknown is never zero: a machine that could not be read has no count of changes, not a count of nought."""
+    (machine,) = parse_document('{"deployments": [', "cut.json")
+    text = "".join(exposition_lines(machine_families(classify(machine))))
+    counts = [line for line in text.splitlines() if line.startswith(("layercensus_changes", "layercensus_non_ext"))]
+    assert counts
+    assert all(line.endswith(" NaN") for line in counts)
+    assert 'layercensus_machine_layering{layering="unknown"} 1' in text

@@ -204,9 +204,10 @@ def test_text_begins_with_the_sentence_and_fits(figures: Headline, by: str | Non
 
 def test_text_table_of_a_dimension() -> None:
     text = format_report_text(report(headline((10, 4, 1), (20, 2, 4))), "release")
-    assert text.split("\n\n")[1].splitlines() == [
+    assert text.split("\n\n")[1] == f"Day {report(headline()).as_of}, signal capture, unit cluster."
+    assert text.split("\n\n")[2].splitlines() == [
         "release   share  95 % interval       bounds  read  unknown  clusters",
-        "4.14     20.0 %   <0.1–>99.9 %  17.1–31.4 %    30        5         2",
+        "4.14     20.0 %        too few  17.1–31.4 %    30        5         2",
     ]
 
 

@@ -4,13 +4,14 @@ The class is the first line of `layering_of` that holds, over the changes with `
 (`docs/glossary.md`, layering).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from layercensus.classify.catalog import Catalog, load_catalog
 from layercensus.classify.known_packages import find_known_package, need_of
 from layercensus.classify.release import ReleaseChoice, choose_releases
 from layercensus.classify.rules import Finding, Setting, apply_rules, names_of
+from layercensus.classify.vendor import vendor_of
 from layercensus.model import (
     Census,
     Change,
@@ -28,6 +29,14 @@ from layercensus.model import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of the booted deployment beside its status: the rendered MachineConfig, the vendors of its RPMs."""
+
+    rendered_config: RenderedConfig | None = None
+    rpm_vendors: Mapping[str, str] = field(default_factory=dict)
+
+
 def classify(machine: Machine, *, release: str | None = None) -> Census:
     """Judge a machine's booted and next deployment, each by the catalog of its own release.
 
@@ -43,7 +52,8 @@ def classify(machine: Machine, *, release: str | None = None) -> Census:
 
 def _judge_booted(machine: Machine, release: str | None) -> JudgedDeployment:
     if machine.readability is Readability.READ and machine.booted is not None:
-        return judge_deployment(machine.booted, machine.os, release=release, rendered=machine.rendered_config)
+        evidence = Evidence(machine.rendered_config, machine.rpm_vendors)
+        return judge_deployment(machine.booted, machine.os, release=release, evidence=evidence)
     not_applicable = machine.readability is Readability.NOT_APPLICABLE
     choice = ReleaseChoice((), None, None) if not_applicable else choose_releases(machine.os, release)
     return JudgedDeployment(
@@ -56,19 +66,17 @@ def _judge_booted(machine: Machine, release: str | None) -> JudgedDeployment:
 
 
 def judge_deployment(
-    deployment: Deployment, os: OperatingSystem, *, release: str | None = None, rendered: RenderedConfig | None = None
+    deployment: Deployment, os: OperatingSystem, *, release: str | None = None, evidence: Evidence | None = None
 ) -> JudgedDeployment:
-    """Judge every change of a deployment; where the candidate releases disagree on one it is undetermined.
-
-    `rendered` is the MachineConfig that the deployment was made for, if that was read.
-    """
+    """Judge every change of a deployment; where the candidate releases disagree on one it is undetermined."""
+    evidence = evidence or Evidence()
     choice = choose_releases(os, release)
     catalogs: list[Catalog | None] = [None]
     if choice.candidates and not _names_anything(os):
         catalogs = [load_catalog(name, choice.stream, os.arch) for name in choice.candidates]
     active = [change for change in deployment.changes if change.active is not False]
-    settings = [_setting(catalog, os, active, rendered) for catalog in catalogs]
-    judged = tuple(_judge(change, settings, rendered) for change in deployment.changes)
+    settings = [_setting(catalog, os, active, evidence.rendered_config) for catalog in catalogs]
+    judged = tuple(_judge(change, settings, evidence) for change in deployment.changes)
     layering = layering_of(judged, cut=deployment.cut)
     return JudgedDeployment(
         layering=layering,
@@ -130,7 +138,7 @@ def _kernel_type(
     return None if deployment.image_layered or deployment.cut else KernelType.DEFAULT
 
 
-def _judge(change: Change, settings: Sequence[Setting], rendered: RenderedConfig | None) -> JudgedChange:
+def _judge(change: Change, settings: Sequence[Setting], evidence: Evidence) -> JudgedChange:
     findings = [apply_rules(change, setting) for setting in settings]
     rule, finding = findings[0]
     if len({found.verdict for _, found in findings}) > 1:
@@ -142,9 +150,10 @@ def _judge(change: Change, settings: Sequence[Setting], rendered: RenderedConfig
         verdict=finding.verdict,
         rule=rule,
         extension=finding.extension,
-        managed=_is_managed(finding, rendered),
+        managed=_is_managed(finding, evidence.rendered_config),
         category=category if finding.verdict in {Verdict.NON_EXTENSION, Verdict.UNDETERMINED} else None,
         need=need_of(change, category) if foreign else None,
+        vendor=vendor_of(change, evidence.rpm_vendors),
     )
     return JudgedChange(change, judgement)
 

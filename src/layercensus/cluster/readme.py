@@ -29,7 +29,7 @@ def render_readme(component: Component, release: str, files: Sequence[str], *, t
         "consent": consent.replace("<<number>>", number),
         "namespace": contract.namespace,
         "series_rows": "\n".join(_series_row(entry, telemetry=telemetry) for entry in series),
-        "file_rows": "\n".join(_file_row(name) for name in files),
+        "file_rows": "\n".join(_file_row(name, telemetry=telemetry) for name in files),
         "first_series": series[0].recorded_name(telemetry=telemetry),
         "federate_sentence": words["federate"]["yes" if telemetry else "no"],
     }
@@ -41,7 +41,9 @@ def _series_row(series: RecordedSeries, *, telemetry: bool) -> str:
     return f"| `{series.recorded_name(telemetry=telemetry)}` | {labels} | {series.meaning} |"
 
 
-def _file_row(name: str) -> str:
+def _file_row(name: str, *, telemetry: bool) -> str:
     meaning = read_json("rules/readme.json")["files"][name.rpartition("/")[2]]
+    if isinstance(meaning, dict):
+        meaning = meaning["yes" if telemetry else "no"]
     by_hand = f"Not applied; by hand: `oc apply -f {name}`" if name.startswith("optional/") else ""
     return f"| `{name}` | {'. '.join(part for part in (meaning, by_hand) if part)} |"

@@ -106,7 +106,12 @@ def alert_group(release: str, component: Component, *, telemetry: bool, applied:
     names = {series.name: series.recorded_name(telemetry=telemetry) for series in contract.recorded}
     entries = {entry["alert"]: entry for entry in read_json("rules/alerts.json")["alerts"]}
     rules = tuple(
-        _alert(alert, entries[alert.name], _alert_expression(entries[alert.name], release, component, names), contract)
+        _alert(
+            alert,
+            entries[alert.name],
+            _alert_expression(entries[alert.name], release, component, names, telemetry=telemetry),
+            contract,
+        )
         for alert in contract.alerts
         if alert.applied == applied and alert.component in {component, Component.ANY}
     )
@@ -167,15 +172,18 @@ def _alert(alert: ContractAlert, entry: Mapping[str, Any], expr: str, contract: 
     return AlertRule(alert.name, expr, entry["for"], labels, annotations)
 
 
-def _alert_expression(entry: Mapping[str, Any], release: str, component: Component, names: Mapping[str, str]) -> str:
+def _alert_expression(
+    entry: Mapping[str, Any], release: str, component: Component, names: Mapping[str, str], *, telemetry: bool
+) -> str:
     if entry["expr"] == "signal_dark":
-        return _signal_dark(release, component, names)
+        return _signal_dark(release, component, names, telemetry=telemetry)
     return _expression(entry["expr"], layering_series=names[LAYERING], **{"class": entry.get("class", "")})
 
 
-def _signal_dark(release: str, component: Component, names: Mapping[str, str]) -> str:
+def _signal_dark(release: str, component: Component, names: Mapping[str, str], *, telemetry: bool) -> str:
+    """Without consent the platform's own series are none of ours to watch: nothing rendered then could light them."""
     own = _expression(f"signal_dark_{component}.promql", layering_series=names[LAYERING], mcd_series=names[MCD])
-    return f"{own}\n{_expression('signal_dark_upstream.promql')}" if allows_mcd_series(release) else own
+    return f"{own}\n{_expression('signal_dark_upstream.promql')}" if telemetry and allows_mcd_series(release) else own
 
 
 def _expression(file: str, **values: str) -> str:

@@ -12,8 +12,8 @@ from uuid import UUID, uuid5
 from layercensus.classify.census import classify
 from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings
 from layercensus.errors import Fault, NothingToDoError, UsageError
-from layercensus.host.captures import count_files, read_captures
-from layercensus.lake.storage import write_rows
+from layercensus.host.captures import count_files, is_there, read_captures
+from layercensus.lake.storage import count_known_rows, write_rows
 from layercensus.metrics.families import needs_of
 from layercensus.model import Census, Layering, Need, Row, Skipped
 
@@ -39,6 +39,12 @@ class _Cluster:
         if release := release_words(census):
             self.releases[release] += 1
 
+    @property
+    def release(self) -> str | None:
+        """The release of more than half of the machines that say one; None if there is no such."""
+        release, votes = next(iter(self.releases.most_common(1)), (None, 0))
+        return release if 2 * votes > self.releases.total() else None
+
     def row(self, cluster_id: str, now: datetime) -> Row:
         """Make the cluster's row of today; a file that should have been a machine counts as one that is unknown."""
         nodes = self.nodes + Counter({Layering.UNKNOWN: self.lost})
@@ -46,7 +52,7 @@ class _Cluster:
             day=now.date().isoformat(),
             cluster_id=cluster_id,
             signal="capture",
-            release=max(self.releases, key=lambda name: (self.releases[name], name), default=None),
+            release=self.release,
             version=None,
             platform=None,
             nodes={layering.value: nodes[layering] for layering in _COUNTED},
@@ -71,6 +77,8 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     total = count_files(options.paths) if surroundings.shows_progress else None
     done = 0
     for path in options.paths:
+        if not is_there(path):
+            raise NothingToDoError("does not exist", where=path, next_step="check the path")
         for item in read_captures([path], surroundings.stdin):
             surroundings.tick(done, total)
             done += 1
@@ -78,8 +86,11 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     kept = {cluster_id: cluster for cluster_id, cluster in clusters.items() if cluster.nodes}
     if not kept:
         raise NothingToDoError("no machine of an OpenShift cluster was found", where=" ".join(options.paths))
-    write_rows(lake, [cluster.row(cluster_id, surroundings.now) for cluster_id, cluster in kept.items()])
+    rows = [cluster.row(cluster_id, surroundings.now) for cluster_id, cluster in kept.items()]
+    replaced = count_known_rows(lake, rows)
+    write_rows(lake, rows)
     yield from _summary(kept.values(), left_out, lake, surroundings.now)
+    yield from _warnings(kept.values(), replaced)
     unknown = sum(cluster.nodes[Layering.UNKNOWN] + cluster.lost for cluster in kept.values())
     return EXIT_PARTIAL if unknown else EXIT_DONE
 
@@ -90,13 +101,13 @@ def _add(item: object, path: str, options: Namespace, clusters: dict[str, _Clust
         if item.lost and item.input != path:
             _cluster_of(item.input, path, options.cluster_id, clusters).lost += 1
         else:
-            left_out["files that are no host documents"] += 1
+            left_out["file that is no host document"] += 1
         return
     census = classify(item, release=options.release)  # type: ignore[arg-type]
     if census.booted.layering is Layering.NOT_APPLICABLE:
-        left_out["machines that are no rpm-ostree machines"] += 1
+        left_out["machine without rpm-ostree"] += 1
     elif census.machine.os.openshift is False:
-        left_out["machines that are not OpenShift's"] += 1
+        left_out["machine that is not OpenShift's"] += 1
     else:
         _cluster_of(census.machine.input, path, options.cluster_id, clusters).add(census)
 
@@ -120,7 +131,9 @@ def cluster_key(name: str, path: str) -> str:
     """Name of the folder that holds a machine, seen from the path that was given; the path's own name at its top."""
     path = posixpath.normpath(path)
     folder = posixpath.dirname(posixpath.normpath(name))
-    if name.startswith("-") or folder in {"", ".", ".."}:
+    if folder in {"", "."} and name != "-":
+        folder = path = str(Path(path).resolve() if path == "." else Path(path).resolve().parent)
+    if name.startswith("-") or posixpath.basename(folder) in {"", ".", ".."}:
         raise UsageError(
             "which cluster is it", where=name, fault=Fault.USAGE, next_step="give --cluster-id or import its folder"
         )
@@ -134,6 +147,24 @@ def _summary(clusters: Iterable[_Cluster], left_out: Counter[str], lake: Path, n
     nodes = sum((cluster.nodes for cluster in clusters), Counter[Layering]())
     nodes[Layering.UNKNOWN] += sum(cluster.lost for cluster in clusters)
     counts = ", ".join(f"{nodes[layering]} {layering}" for layering in _COUNTED if nodes[layering])
-    yield f"{len(clusters)} clusters, {nodes.total()} machines ({counts}) into {lake}, day {now.date()}\n"
+    machines = f"{_counted(nodes.total(), 'machine')} ({counts})"
+    yield f"{_counted(len(clusters), 'cluster')}, {machines} into {lake}, day {now.date()}\n"
     for what, count in sorted(left_out.items()):
-        yield f"left out: {count} {what}\n"
+        yield f"left out: {_counted(count, what)}\n"
+
+
+def _warnings(clusters: Iterable[_Cluster], replaced: int) -> Iterator[str]:
+    """Say what a reader of the report would not guess from the counts."""
+    if replaced:
+        yield f"replaced: {_counted(replaced, 'cluster')} of which this day had a row already\n"
+    for cluster in clusters:
+        if len(cluster.releases) > 1:
+            found = ", ".join(f"{count} of {release}" for release, count in sorted(cluster.releases.items()))
+            counted = f"as {cluster.release}" if cluster.release else "as of no known release"
+            yield f"several releases in {cluster.folder}: {found}; the cluster counts {counted}\n"
+
+
+def _counted(count: int, noun: str) -> str:
+    """`1 machine`, `2 machines`, `2 files that are …`: the first word takes the plural."""
+    first, blank, rest = noun.partition(" ")
+    return f"{count} {first}{'' if count == 1 else 's'}{blank}{rest}"

@@ -47,6 +47,14 @@ def count_files(paths: Iterable[str]) -> int:
     return sum(sum(1 for _ in _walk(path)) if _is_folder(path) else 1 for path in paths)
 
 
+def is_there(path: str) -> bool:
+    """Whether there is anything at a path; standard input is."""
+    try:
+        return path == "-" or Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def _is_folder(path: str) -> bool:
     try:
         return Path(path).is_dir()

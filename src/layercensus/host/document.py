@@ -25,7 +25,9 @@ _STATUS_TEXT = re.compile(
     r"\bState:\s+(?:idle|busy)\b|^\W*(?:Deployments|BootedDeployment):\s*$|^.{0,40}LayeredPackages:|"
     r"^\s+(?:RemovedBasePackages|LocalPackages|LocalOverrides|ReplacedBasePackages|InactiveBaseReplacements):|"
     r"^\S{1,4} ostree-\S+:\S+\s*$|TIMESTAMP \(UTC\)\s+VERSION|^error: .*(?:ostree|RegisterClient|GDBus)|"
-    r"^error: (?:Timeout was reached|Rejected send message)|^Job for rpm-ostreed|^[* ] \S+ [0-9a-f]{64}\.\d+",
+    r"^error: (?:Timeout was reached|Rejected send message|unable to|timed out|You must be logged in)|"
+    r"^Error from server|^Unable to connect to the server|^-?(?:bash|sh|chroot): .*rpm-ostree.*(?:not found|No such)|"
+    r"^Job for rpm-ostreed|^[* ] \S+ [0-9a-f]{64}\.\d+",
     re.MULTILINE,
 )
 _BOOTC = re.compile(

@@ -19,7 +19,10 @@ _JOURNAL_TIME = r"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\
 _JOURNAL = re.compile(rf"^{_JOURNAL_TIME} (\S+) ([\w@.-]+)\[\d+\]: ?")
 _HEAD = re.compile(r"^\s*State:\s+(idle|busy)\b")
 _LIST = re.compile(r"^\s*(Deployments|BootedDeployment):\s*$")
-_FAILURE = re.compile(r"^\s*error: |^Job for rpm-ostreed\.service failed")
+_FAILURE = re.compile(
+    r"^\s*error: |^Job for rpm-ostreed\.service failed|^Error from server|^Unable to connect to the server|"
+    r"^(?:bash|sh|chroot|-bash): .*(?:not found|No such file)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,18 @@ def write_rows(lake: Path, rows: Iterable[Row]) -> int:
     return count
 
 
+def count_known_rows(lake: Path, rows: Iterable[Row]) -> int:
+    """Count the rows whose key (day, cluster, signal) the lake holds already; 0 where there is no lake yet."""
+    if not (lake / "lake.json").exists():
+        return 0
+    keys = {(date.fromisoformat(row.day), row.cluster_id, row.signal) for row in rows}
+    with connect() as connection:
+        attach_rows(connection, open_lake(lake))
+        table = row_contract().table
+        known = connection.execute(f"SELECT day, CAST(cluster_id AS VARCHAR), signal FROM {table}")  # noqa: S608 - ours
+        return sum(1 for key in known.fetchall() if key in keys)
+
+
 def attach_rows(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     """Show the rows of all days as the contract's table; an empty table where the lake has none.
 

@@ -3,6 +3,7 @@
 Pure. A family is the unit of the text format: name, type, help and samples (Prometheus text format 0.0.4).
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 from layercensus.data import read_json
 from layercensus.errors import Fault, MetricsError
-from layercensus.model import Census, Deployment, JudgedChange, Need, Verdict
+from layercensus.model import Census, Deployment, JudgedChange, Layering, Need, Verdict
 from layercensus.text import visible
 
 
@@ -37,14 +38,16 @@ class Family:
 def machine_families(census: Census) -> tuple[Family, ...]:
     """Build the families that every machine has; those of the agent itself and of packages are not among them."""
     active = [judged for judged in census.booted.changes if judged.change.active is not False]
+    none = 0 if _is_read(census) else math.nan
     staged = census.staged.changes if census.staged else ()
     return (
         _closed("layercensus_machine_layering", {(census.booted.layering.value,): 1}),
-        _closed("layercensus_changes", _count((j.judgement.verdict.value, j.change.kind.value) for j in active)),
-        _closed("layercensus_non_extension_need", {(need.value,): 1 for need in needs_of(active)}),
+        _closed("layercensus_changes", _count((j.judgement.verdict.value, j.change.kind.value) for j in active), none),
+        _closed("layercensus_non_extension_need", {(need.value,): 1 for need in needs_of(active)}, none),
         _closed(
             "layercensus_staged_changes",
             _count((j.judgement.verdict.value,) for j in staged if j.change.active is not False),
+            none if census.machine.booted is None else 0,
         ),
         _info(census),
     )
@@ -104,12 +107,19 @@ def _count(keys: Iterable[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
     return Counter(keys)
 
 
-def _closed(name: str, values: Mapping[tuple[str, ...], int]) -> Family:
+def _is_read(census: Census) -> bool:
+    """Whether all of the booted deployment is known, or the question does not apply: only then is nothing a zero."""
+    booted = census.machine.booted
+    return census.booted.layering is Layering.NOT_APPLICABLE or (booted is not None and not booted.cut)
+
+
+def _closed(name: str, values: Mapping[tuple[str, ...], int], none: float = 0) -> Family:
+    """Family with every value of its closed labels; `none` stands where nothing was counted: 0, or NaN if unsure."""
     labels = contract_of(name)["labels"]
     known = list(product(*labels.values()))
     if unknown := set(values) - set(known):
         raise MetricsError(f"has values that the contract does not list: {sorted(unknown)}", where=name, fault=Fault.US)
-    return _family(name, [Sample(dict(zip(labels, key, strict=True)), values.get(key, 0)) for key in known])
+    return _family(name, [Sample(dict(zip(labels, key, strict=True)), values.get(key, none)) for key in known])
 
 
 def _family(name: str, samples: Iterable[Sample]) -> Family:
@@ -123,7 +133,8 @@ def exposition_lines(families: Iterable[Family]) -> Iterator[str]:
         yield f"# HELP {family.name} {_escape(family.help)}\n# TYPE {family.name} {family.type}\n"
         for sample in family.samples:
             labels = ",".join(f'{label}="{_escape(value, quote=True)}"' for label, value in sample.labels.items())
-            yield f"{family.name}{{{labels}}} {sample.value:g}\n" if labels else f"{family.name} {sample.value:g}\n"
+            value = "NaN" if math.isnan(sample.value) else f"{sample.value:g}"
+            yield f"{family.name}{{{labels}}} {value}\n" if labels else f"{family.name} {value}\n"
 
 
 def _escape(text: str, *, quote: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""A `Report` as CSV (RFC 4180, with a head): the headline, or one line a key of a dimension. Pure.
+"""A `Report` as CSV (RFC 4180 with a head, line ends as in a terminal): the headline, or a line a key. Pure.
 
 Fractions are plain decimals; what is not known is an empty cell. A text that a spreadsheet would take for a formula
 gets an apostrophe before it.
@@ -45,7 +45,7 @@ def format_report_csv(report: Report, by: str | None) -> str:
     Raises `UsageError` where `by` is no dimension.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, _HEAD, restval="", lineterminator="\r\n")
+    writer = csv.DictWriter(text, _HEAD, restval="", lineterminator="\n")
     writer.writeheader()
     for key, cells in _lines(report, by):
         named: _Cells = {"as_of": report.as_of, "signal": report.signal, "dimension": by or "all", "key": key}

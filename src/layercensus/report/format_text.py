@@ -41,8 +41,9 @@ def format_report_text(report: Report, by: str | None) -> str:
     """
     shown = known_dimension(by) if by is not None else None
     parts = [_wrapped(fleet_sentence(report))]
+    parts.append(_wrapped(f"Day {report.as_of}, signal {report.signal}, unit {report.unit}."))
     if shown is None:
-        parts.append(_classes(report))
+        parts += [_classes(report), _more(report)]
     parts.append(_dimension(report, shown or "release"))
     parts.append("\n".join(["What is not known:", *(_wrapped(note, "- ") for note in unknowns(report))]))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -60,6 +61,19 @@ def _classes(report: Report) -> str:
         ("total", machines.total),
     )
     return _table("machines", ("count",), [(name, (count(number),)) for name, number in named])
+
+
+def _more(report: Report) -> str:
+    """Lines with what a decision needs beside the share."""
+    head, what_if = report.headline, report.what_if_blocked
+    figures = [("clusters with such machines", head.clusters.share, head.clusters.ci95)]
+    if head.share_any is not None:
+        figures.append(("machines with overrides counted too", head.share_any, None))
+    figures.append(("stuck, if upgrades refused packages", what_if.refuse_packages.share, what_if.refuse_packages.ci95))
+    refused = what_if.refuse_any_local_change
+    figures.append(("stuck, if they refused any local change", refused.share, refused.ci95))
+    rows = [(name, (short_percent(share), short_range(interval))) for name, share, interval in figures]
+    return _table("beside it", ("share", "95 % interval"), rows)
 
 
 def _dimension(report: Report, by: Dimension) -> str:
@@ -99,7 +113,7 @@ def _table(corner: str, head: Sequence[str], rows: Sequence[tuple[str, tuple[str
     """Lines of a table; nothing where it has no row. The first column stands left, figures right."""
     if not rows:
         return ""
-    lines = [(corner, *head), *((visible(key), *_dashed(cells)) for key, cells in rows)]
+    lines = [(corner, *head), *((visible(key), *_short(cells)) for key, cells in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head) + 1)]
     return "\n".join(
         "  ".join(
@@ -110,8 +124,8 @@ def _table(corner: str, head: Sequence[str], rows: Sequence[tuple[str, tuple[str
     )
 
 
-def _dashed(cells: Sequence[str]) -> list[str]:
-    return ["?" if cell == NOT_KNOWN else cell for cell in cells]
+def _short(cells: Sequence[str]) -> list[str]:
+    return ["-" if cell == NOT_KNOWN else cell for cell in cells]
 
 
 def _wrapped(text: str, mark: str = "") -> str:

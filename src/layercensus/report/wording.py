@@ -8,6 +8,8 @@ percent_range((0, 0.19))  0 to 19.0 %
 from layercensus.report.estimator import Interval
 
 NOT_KNOWN = "not known"
+TOO_FEW = "too few"
+_NEARLY = 0.001
 
 
 def percent(fraction: float | None) -> str:
@@ -29,7 +31,9 @@ def short_percent(fraction: float | None) -> str:
 
 
 def short_range(interval: Interval | None) -> str:
-    """As `percent_range`, narrow enough for a table: `<0.1–19.3 %`."""
+    """As `percent_range`, narrow enough for a table: `<0.1–19.3 %`; "too few" where nearly everything is possible."""
+    if interval is not None and interval[0] < _NEARLY and interval[1] > 1 - _NEARLY:
+        return TOO_FEW
     return percent_range(interval).replace("less than ", "<").replace("more than ", ">").replace(" to ", "–")
 
 
