@@ -28,6 +28,7 @@ _QUESTION = (
     "What share of CoreOS machines carry locally layered packages that are not CoreOS extensions, "
     "and how sure is the number?"
 )
+_PATHS = "a status as JSON or text, an origin file, a sosreport or must-gather, a folder of these, -; none: this host"
 _DEMO_FOLDER = "layercensus-demo"
 _EXITS = {Fault.USAGE: EXIT_USAGE, Fault.US: EXIT_BUG}
 _PROGRESS_AFTER_SECONDS = 1.0
@@ -56,7 +57,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="a status as JSON or text, a folder of them, or -")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help=_PATHS)
+    parser.add_argument(
+        "--root", default="/", metavar="DIR", help="without PATH: where the host's / is seen (default: /)"
+    )
     _add_release(parser)
     parser.add_argument("--format", choices=("table", "json", "prometheus"), default="table", help="default: table")
     parser.add_argument("--exit-code", action="store_true", help="exit 3 if a machine has packages or overrides")

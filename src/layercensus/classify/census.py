@@ -45,9 +45,16 @@ def classify(machine: Machine, *, release: str | None = None) -> Census:
     booted = _judge_booted(machine, release)
     staged = None
     if machine.staged is not None:
-        staged_os = replace(machine.os, version=machine.staged.version or machine.os.version)
+        staged_os = _os_of_next(machine.os, machine.staged)
         staged = judge_deployment(machine.staged, staged_os, release=release)
     return Census(machine=machine, booted=booted, staged=staged, problems=(*machine.problems, *booted.problems))
+
+
+def _os_of_next(os: OperatingSystem, staged: Deployment) -> OperatingSystem:
+    """OS of the next deployment: another version may be of another release than os-release says."""
+    if staged.version in {None, os.version}:
+        return os
+    return replace(os, version=staged.version, openshift_version=None)
 
 
 def _judge_booted(machine: Machine, release: str | None) -> JudgedDeployment:

@@ -35,4 +35,4 @@ def _closing(sentence: str, page: Path) -> Iterator[str]:
 
 
 def _options(**values: object) -> Namespace:
-    return Namespace(release=None, **values)
+    return Namespace(release=None, root="/", **values)

@@ -2,19 +2,22 @@
 
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 
 from layercensus.commands import Output, Surroundings
 from layercensus.commands.censuses import Tally, render_censuses
+from layercensus.errors import Fault, UsageError
 from layercensus.host.captures import count_files, read_captures
-from layercensus.host.reading import unreadable
+from layercensus.host.sysroot import read_sysroot
 from layercensus.model import Census, Layering, Machine, Skipped
 
-_LIVE_HOST = "this machine itself is not read yet: pipe `rpm-ostree status --json` into `layercensus inspect -`"
 _NOTHING_FOUND = "no host document was found; save `rpm-ostree status --json` of each machine there"
 
 
 def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Yield the table, the JSON or the metrics of all machines; return the exit status."""
+    if options.paths and options.root != "/":
+        raise UsageError("PATH and --root are two machines", fault=Fault.USAGE, next_step="give one of them")
     tally = Tally()
     censuses = tally.classified(_items(options, surroundings), release=options.release)
     if options.format == "prometheus":
@@ -32,7 +35,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
 def _items(options: Namespace, surroundings: Surroundings) -> Iterator[Machine | Skipped]:
     """Machines as they are read; progress is shown on the way."""
     if not options.paths:
-        yield unreadable("/", _LIVE_HOST)
+        yield read_sysroot(Path(options.root), name=options.root)
         return
     total = count_files(options.paths) if surroundings.shows_progress else None
     for done, item in enumerate(read_captures(options.paths, surroundings.stdin)):

@@ -7,43 +7,37 @@ files are recognised by content and the rest is skipped with a reason. Nothing i
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from layercensus.host.archive import is_bundle_folder, read_archive, read_bundle_folder
+from layercensus.host.byte_stream import Replayed, archive_kind
 from layercensus.host.document import parse_document, recognise
 from layercensus.host.reading import unreadable
 from layercensus.model import Machine, Skipped
 
 # A status of three container deployments is about 100 KB (`docs/formats.md`); a paste of a thousand of them fits.
 MAX_DOCUMENT_BYTES = 128 * 1024 * 1024
-_ARCHIVE_STARTS = (b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"PK\x03\x04", b"\x28\xb5\x2f\xfd")
+# A tar archive says so at byte 257.
+_HEAD_BYTES = 512
+_UNREAD_ARCHIVES = (b"PK\x03\x04", b"\x28\xb5\x2f\xfd")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """Decoded content, or the reason why there is none; `lost` if a machine may be behind it."""
-
-    text: str = ""
-    problem: str | None = None
-    note: str | None = None
-    lost: bool = True
 
 
 def read_captures(paths: Iterable[str], stdin: BinaryIO) -> Iterator[Machine | Skipped]:
     """Machines of every path, in the order given; `-` is standard input."""
     for path in paths:
         if path == "-":
-            yield from _machines("-", _decode(_read_stream(stdin)))
+            yield from _at_least_one("-", _read_stream("-", stdin))
         elif _is_folder(path):
             yield from _read_folder(path)
         else:
-            yield from _machines(path, _read_file(path))
+            yield from _at_least_one(path, _read_file(path))
 
 
 def count_files(paths: Iterable[str]) -> int:
-    """How many files `read_captures` will look at, for the progress bar."""
+    """How many files `read_captures` will look at, for the progress bar; a support bundle is one."""
     return sum(sum(1 for _ in _walk(path)) if _is_folder(path) else 1 for path in paths)
 
 
@@ -66,20 +60,34 @@ def _read_folder(folder: str) -> Iterator[Machine | Skipped]:
     found = False
     for path in _walk(folder):
         found = True
-        document = _skip_special(path) or _read_file(path)
-        if document.problem is not None:
-            yield Skipped(path, document.problem, lost=document.lost)
-        elif recognise(document.text) is None:
-            empty = not document.text.strip()
-            yield Skipped(path, "is empty" if empty else "is no host document that we know", lost=empty)
-        else:
-            yield from _machines(path, document)
+        bundle = read_bundle_folder(Path(path), path)
+        yield from bundle if bundle is not None else _skip_special(path) or _read_file(path)
     if not found:
         yield Skipped(folder, "is an empty folder", lost=True)
 
 
+def _at_least_one(name: str, items: Iterator[Machine | Skipped]) -> Iterator[Machine | Skipped]:
+    """What was given by name is a machine: if no machine is found in it, an unknown one, with the reason."""
+    found = False
+    reasons: list[Skipped] = []
+    for item in items:
+        if isinstance(item, Skipped) and not found:
+            reasons.append(item)
+            continue
+        found = True
+        yield from reasons
+        reasons.clear()
+        yield item
+    if not found:
+        yield unreadable(name, reasons[0].reason if reasons else "holds nothing")
+        yield from reasons[1:]
+
+
 def _walk(folder: str) -> Iterator[str]:
-    """Paths of all entries below a folder that are no folders, in name order."""
+    """Paths of all entries below a folder that are no folders, and of support bundles, in name order."""
+    if is_bundle_folder(Path(folder)):
+        yield folder
+        return
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -92,53 +100,65 @@ def _walk(folder: str) -> Iterator[str]:
             yield entry.path
 
 
-def _skip_special(path: str) -> _Text | None:
+def _skip_special(path: str) -> list[Skipped]:
     """Say why an entry of a folder is not opened at all: links lead elsewhere, pipes and devices may hang."""
     try:
         mode = os.lstat(path).st_mode
     except OSError as error:
-        return _Text(problem=f"cannot be read: {error.strerror}")
+        return [Skipped(path, f"cannot be read: {error.strerror}", lost=True)]
     if stat.S_ISLNK(mode):
-        return _Text(problem="is a symbolic link, which is not followed", lost=False)
+        return [Skipped(path, "is a symbolic link, which is not followed")]
     if stat.S_ISDIR(mode):
-        return _Text(problem="is a folder that cannot be listed")
-    return None if stat.S_ISREG(mode) else _Text(problem="is no regular file", lost=False)
+        return [Skipped(path, "is a folder that cannot be listed", lost=True)]
+    return [] if stat.S_ISREG(mode) else [Skipped(path, "is no regular file")]
 
 
-def _read_file(path: str) -> _Text:
+def _read_file(path: str) -> Iterator[Machine | Skipped]:
     try:
         with Path(path).open("rb") as stream:
-            return _decode(_read_stream(stream))
+            yield from _read_stream(path, stream)
     except FileNotFoundError:
-        return _Text(problem="does not exist: check the path")
+        yield Skipped(path, "does not exist: check the path", lost=True)
     except (OSError, ValueError) as error:
-        return _Text(problem=f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        yield Skipped(path, f"cannot be read: {reason}", lost=True)
 
 
-def _read_stream(stream: BinaryIO) -> bytes:
-    return stream.read(MAX_DOCUMENT_BYTES + 1)
-
-
-def _decode(content: bytes) -> _Text:
+def _read_stream(name: str, stream: BinaryIO) -> Iterator[Machine | Skipped]:
+    """Machines of one file, which is an archive or a document."""
+    head = stream.read(_HEAD_BYTES)
+    if archive_kind(head) is not None:
+        yield from read_archive(Replayed(head, stream), name)
+        return
+    content = head + stream.read(MAX_DOCUMENT_BYTES + 1 - len(head))
     if len(content) > MAX_DOCUMENT_BYTES:
-        return _Text(problem=f"is larger than {MAX_DOCUMENT_BYTES >> 20} MiB, which no status is")
-    if content.startswith(_ARCHIVE_STARTS) or content[257:262] == b"ustar":
-        return _Text(problem="is an archive, which this release does not read yet")
+        yield Skipped(name, f"is larger than {MAX_DOCUMENT_BYTES >> 20} MiB, which no status is", lost=True)
+    elif content.startswith(_UNREAD_ARCHIVES):
+        yield Skipped(name, "is an archive that is not read: only tar, plain or with gzip, xz or bzip2", lost=True)
+    elif (decoded := _decode(content)) is None:
+        yield Skipped(name, "is binary")
+    else:
+        yield from _read_text(name, *decoded)
+
+
+def _decode(content: bytes) -> tuple[str, str | None] | None:
+    """Text of a file, and what had to be changed to read it; None if it is no text."""
     for bom, encoding in _BOMS:
         if content.startswith(bom):
-            return _Text(content.decode(encoding, errors="replace"))
+            return content.decode(encoding, errors="replace"), None
     if b"\x00" in content:
-        return _Text(problem="is binary", lost=False)
+        return None
     try:
-        return _Text(content.decode("utf-8"))
+        return content.decode("utf-8"), None
     except UnicodeDecodeError as error:
-        text = content.decode("utf-8", errors="replace")
-        return _Text(text, note=f"is not UTF-8 from byte {error.start} on: those characters were replaced")
+        note = f"is not UTF-8 from byte {error.start} on: those characters were replaced"
+        return content.decode("utf-8", errors="replace"), note
 
 
-def _machines(name: str, document: _Text) -> Iterator[Machine]:
-    if document.problem is not None:
-        yield unreadable(name, document.problem)
+def _read_text(name: str, text: str, note: str | None) -> Iterator[Machine | Skipped]:
+    if recognise(text) is None:
+        machine = next(parse_document(text, name))
+        yield Skipped(name, machine.problems[0], lost=not text.strip())
         return
-    for machine in parse_document(document.text, name):
-        yield replace(machine, problems=(*machine.problems, document.note)) if document.note else machine
+    for machine in parse_document(text, name):
+        yield replace(machine, problems=(*machine.problems, note)) if note else machine

@@ -6,8 +6,12 @@ A document that shows several hosts (several JSON values, several `State:` lines
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from layercensus.errors import HostDocumentError
+from layercensus.host.bootc import is_bootc_status, parse_bootc
+from layercensus.host.mcd_log import is_mcd_log, parse_mcd_log
+from layercensus.host.origin import parse_origin
 from layercensus.host.other_text import parse_admin_status, parse_failure, parse_table
 from layercensus.host.reading import Reading, machine_from, unreadable
 from layercensus.host.status_json import parse_status
@@ -15,32 +19,33 @@ from layercensus.host.status_text import parse_status_text
 from layercensus.host.text_lines import HostText, split_hosts
 from layercensus.model import Machine, Source
 
-_STATUS_KEY = re.compile(r'"deployments"\s*:')
+_STATUS_KEY = re.compile(r'"deployments"\s{0,40}:')
 _JSON_START = re.compile(r"^[ \t]*\{", re.MULTILINE)
 _JSON_AT_ONCE = re.compile(r"\s*\{")
 # What is sure to begin another host behind a broken object: an object at a line's very beginning, or a status text.
 _NEXT_HOST = re.compile(r"^\{|^[ \t]*State:[ \t]+(?:idle|busy)", re.MULTILINE)
-_STATUS_HEAD = re.compile(r"^\W*State:[ \t]+(?:idle|busy)\b|^error: .*(?:ostree|RegisterClient|GDBus)", re.MULTILINE)
+_STATUS_HEAD = re.compile(
+    r"^[^\w\n]{0,40}State:[ \t]+(?:idle|busy)\b|^error: .*(?:ostree|RegisterClient|GDBus)", re.MULTILINE
+)
 _STATUS_TEXT = re.compile(
-    r"\bState:\s+(?:idle|busy)\b|^\W*(?:Deployments|BootedDeployment):\s*$|^.{0,40}LayeredPackages:|"
-    r"^\s+(?:RemovedBasePackages|LocalPackages|LocalOverrides|ReplacedBasePackages|InactiveBaseReplacements):|"
-    r"^\S{1,4} ostree-\S+:\S+\s*$|TIMESTAMP \(UTC\)\s+VERSION|^error: .*(?:ostree|RegisterClient|GDBus)|"
+    r"\bState:[ \t]+(?:idle|busy)\b|^[^\w\n]{0,40}(?:Deployments|BootedDeployment):[ \t]*$|^.{0,40}LayeredPackages:|"
+    r"^[ \t]+(?:RemovedBasePackages|LocalPackages|LocalOverrides|ReplacedBasePackages|InactiveBaseReplacements):|"
+    r"^\S{1,4} ostree-\S+:\S+[ \t]*$|TIMESTAMP \(UTC\)[ \t]+VERSION|^error: .*(?:ostree|RegisterClient|GDBus)|"
     r"^error: (?:Timeout was reached|Rejected send message|unable to|timed out|You must be logged in)|"
     r"^Error from server|^Unable to connect to the server|^-?(?:bash|sh|chroot): .*rpm-ostree.*(?:not found|No such)|"
     r"^Job for rpm-ostreed|^[* ] \S+ [0-9a-f]{64}\.\d+",
     re.MULTILINE,
 )
-_BOOTC = re.compile(
-    r'"?apiVersion"?\s*:\s*"?org\.containers\.bootc/|^(?:● )?(?:Current )?[Bb]ooted image: ', re.MULTILINE
-)
-_ORIGIN = re.compile(r"^\s*\[origin\]\s*$", re.MULTILINE)
+_ORIGIN = re.compile(r"^[ \t]*\[origin\][ \t]*$", re.MULTILINE)
 
 
 def recognise(text: str) -> Source | None:
     """Kind of evidence a text is, by its content; None if it is none that we know."""
     if _STATUS_KEY.search(text) and _JSON_START.search(text):
         return Source.RPM_OSTREE_JSON
-    if _BOOTC.search(text):
+    if is_mcd_log(text):
+        return Source.MCD_LOG
+    if is_bootc_status(text):
         return Source.BOOTC
     if _ORIGIN.search(text):
         return Source.ORIGIN
@@ -58,15 +63,7 @@ def parse_document(text: str, name: str) -> Iterator[Machine]:
 
 
 def _numbered(machine: Machine, name: str, number: int) -> Machine:
-    return Machine(
-        input=f"{name}#{number}",
-        source=machine.source,
-        readability=machine.readability,
-        booted=machine.booted,
-        staged=machine.staged,
-        os=machine.os,
-        problems=machine.problems,
-    )
+    return replace(machine, input=f"{name}#{number}")
 
 
 def _machines(text: str, name: str) -> Iterator[Machine]:
@@ -78,11 +75,14 @@ def _machines(text: str, name: str) -> Iterator[Machine]:
             yield machine_from(_read_text(host), name=name, source=source)
     elif source is None:
         yield unreadable(name, _why_unrecognised(text))
+    elif source is Source.MCD_LOG:
+        yield parse_mcd_log(text, name)
     else:
-        yield unreadable(name, f"is {_WORDS[source]}, which this release does not read yet", source=source)
-
-
-_WORDS = {Source.BOOTC: "the output of bootc status", Source.ORIGIN: "an ostree origin file"}
+        parse = parse_origin if source is Source.ORIGIN else parse_bootc
+        try:
+            yield machine_from(parse(text), name=name, source=source)
+        except HostDocumentError as error:
+            yield unreadable(name, str(error), source=source)
 
 
 def _why_unrecognised(text: str) -> str:

@@ -8,8 +8,13 @@ import re
 from collections.abc import Mapping
 
 # Go's names for what RPM calls otherwise (OCI image specification, "architecture").
-_RPM_ARCHES: Mapping[str, str] = {"amd64": "x86_64", "arm64": "aarch64", "ppc64le": "ppc64le", "s390x": "s390x"}
+_CHANGED_ARCHES: Mapping[str, str] = {"amd64": "x86_64", "arm64": "aarch64"}
 _ARCHITECTURE = re.compile(r'"architecture"\s*:\s*"([a-z0-9]+)"')
+
+
+def rpm_arch(go_arch: str) -> str:
+    """RPM's name of an architecture as Go, images and Kubernetes call it."""
+    return _CHANGED_ARCHES.get(go_arch, go_arch)
 
 
 def image_arch(deployment: object) -> str | None:
@@ -19,4 +24,4 @@ def image_arch(deployment: object) -> str | None:
     metadata = deployment.get("base-commit-meta")
     config = metadata.get("ostree.container.image-config") if isinstance(metadata, Mapping) else None
     match = _ARCHITECTURE.search(config) if isinstance(config, str) else None
-    return _RPM_ARCHES.get(match[1]) if match else None
+    return rpm_arch(match[1]) if match else None
