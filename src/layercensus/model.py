@@ -200,7 +200,7 @@ class Machine:
     `booted` is the deployment that says it is booted (for an origin file, its own deployment); None if the source
     does not say. `staged` is the staged or else pending one. `dependencies` came in with the installs, where the source
     knows them; None where it does not. `rpm_vendors`: RPM name -> vendor as the package itself says, any text.
-    `rendered_config`: None if it was not read.
+    `rendered_config`: None if it was not read. `found_in`: the file or support bundle that was read, as given.
     """
 
     input: str
@@ -213,6 +213,7 @@ class Machine:
     dependencies: tuple[str, ...] | None = None
     rpm_vendors: Mapping[str, str] = field(default_factory=dict)
     rendered_config: RenderedConfig | None = None
+    found_in: str | None = None
     node: str | None = None
     roles: tuple[str, ...] = ()
     pool: str | None = None
@@ -269,11 +270,15 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file of a folder that is no host document, and why it was left out; `lost` if a machine may be behind it."""
+    """A file of a folder that is no host document, and why it was left out; `lost` if a machine may be behind it.
+
+    `found_in`: the file or support bundle that was read, as given.
+    """
 
     input: str
     reason: str
     lost: bool = False
+    found_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

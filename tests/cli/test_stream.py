@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+import tarfile
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,28 @@ def test_csv_on_standard_output_is_csv(demo: tuple[Path, subprocess.CompletedPro
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert rows[0]["machines_total"] == "54"
     assert float(rows[0]["effective_machines"]) > 0
+
+
+def add_member(archive: tarfile.TarFile, name: str, text: str) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(text.encode())
+    archive.addfile(member, io.BytesIO(text.encode()))
+
+
+def write_sosreport(path: Path, name: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        member = f"sosreport-{path.stem}/sos_commands/rpmostree/rpm-ostree_status_--json"
+        add_member(archive, member, read_text(f"demo/{name}"))
+
+
+def test_a_folder_of_sosreports_is_one_cluster(tmp_path: Path) -> None:
+    write_sosreport(tmp_path / "captures" / "east" / "a.tar.gz", "osprey/master-0.json")
+    write_sosreport(tmp_path / "captures" / "east" / "b.tar.gz", "osprey/worker-1.json")
+    with tarfile.open(tmp_path / "captures" / "east" / "a.tar.gz") as archive:
+        archive.extractall(tmp_path / "captures" / "east" / "unpacked", filter="data")
+    assert run("import", "captures", "--lake", "lake", cwd=tmp_path).returncode == 0
+    headline = report(tmp_path, "lake")["headline"]
+    assert headline["machines"]["total"] == 3
+    # The unpacked one lies a folder deeper, so it is another cluster's; members of a bundle never are.
+    assert headline["clusters"]["reporting"] == 2

@@ -99,7 +99,7 @@ def _add(item: object, path: str, options: Namespace, clusters: dict[str, _Clust
     """Count one machine, or one file that may have been one, in its cluster."""
     if isinstance(item, Skipped):
         if item.lost and item.input != path:
-            _cluster_of(item.input, path, options.cluster_id, clusters).lost += 1
+            _cluster_of(item.found_in or item.input, path, options.cluster_id, clusters).lost += 1
         else:
             left_out["file that is no host document"] += 1
         return
@@ -109,7 +109,17 @@ def _add(item: object, path: str, options: Namespace, clusters: dict[str, _Clust
     elif census.machine.os.openshift is False:
         left_out["machine that is not OpenShift's"] += 1
     else:
-        _cluster_of(census.machine.input, path, options.cluster_id, clusters).add(census)
+        cluster_id = options.cluster_id or _own_cluster_id(census.machine.cluster_id)
+        found_in = census.machine.found_in or census.machine.input
+        _cluster_of(found_in, path, cluster_id, clusters).add(census)
+
+
+def _own_cluster_id(text: str | None) -> str | None:
+    """Cluster id that a support bundle names, if it is a UUID."""
+    try:
+        return None if text is None else str(UUID(text))
+    except ValueError:
+        return None
 
 
 def _cluster_of(name: str, path: str, cluster_id: str | None, clusters: dict[str, _Cluster]) -> _Cluster:

@@ -29,11 +29,11 @@ def read_captures(paths: Iterable[str], stdin: BinaryIO) -> Iterator[Machine | S
     """Machines of every path, in the order given; `-` is standard input."""
     for path in paths:
         if path == "-":
-            yield from _at_least_one("-", _read_stream("-", stdin))
+            yield from _found_in(path, _at_least_one(path, _read_stream(path, stdin)))
         elif _is_folder(path):
             yield from _read_folder(path)
         else:
-            yield from _at_least_one(path, _read_file(path))
+            yield from _found_in(path, _at_least_one(path, _read_file(path)))
 
 
 def count_files(paths: Iterable[str]) -> int:
@@ -61,9 +61,13 @@ def _read_folder(folder: str) -> Iterator[Machine | Skipped]:
     for path in _walk(folder):
         found = True
         bundle = read_bundle_folder(Path(path), path)
-        yield from bundle if bundle is not None else _skip_special(path) or _read_file(path)
+        yield from _found_in(path, bundle if bundle is not None else _skip_special(path) or _read_file(path))
     if not found:
         yield Skipped(folder, "is an empty folder", lost=True)
+
+
+def _found_in(path: str, items: Iterable[Machine | Skipped]) -> Iterator[Machine | Skipped]:
+    return (replace(item, found_in=path) for item in items)
 
 
 def _at_least_one(name: str, items: Iterator[Machine | Skipped]) -> Iterator[Machine | Skipped]:

@@ -56,7 +56,7 @@ def format_census_table(censuses: Iterable[Census], skipped: list[Skipped]) -> I
 
 def _machine_lines(census: Census) -> Iterator[str]:
     booted = census.booted
-    yield f"{booted.layering:<15} {_release_words(booted):<10} {visible(census.machine.input)}\n"
+    yield f"{booted.layering:<15} {_release_words(booted):<10} {_who(census)}\n"
     yield from _change_lines(booted)
     flags = list(_flag_words(census))
     if flags:
@@ -65,6 +65,12 @@ def _machine_lines(census: Census) -> Iterator[str]:
         yield from _wrapped(f"next boot: {census.staged.layering}{_staged_words(census.staged)}", indent=4)
     for problem in census.problems:
         yield from _wrapped(f"! {problem}", indent=4)
+
+
+def _who(census: Census) -> str:
+    """The node's name where it is known, and where that was read."""
+    node, name = census.machine.node, visible(census.machine.input)
+    return name if node in {None, census.machine.input} else f"{visible(node or '')} ({name})"
 
 
 def _release_words(judged: JudgedDeployment) -> str:
