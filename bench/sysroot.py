@@ -33,14 +33,14 @@ DEPENDENCIES = 8
 ORIGIN = "[origin]\ncontainer-image-reference=ostree-unverified-registry:quay.io/x/y:z\n[packages]\nrequested={};\n"
 REFRESH = """
 from pathlib import Path
-from layercensus.host.sysroot import read_sysroot
+from layercensus.host.live.sysroot import read_sysroot
 machine = read_sysroot(Path("/mnt/host"))
 assert machine.booted and len(machine.dependencies) == 8 and not machine.problems, machine.problems
 """
 WARM = """
 import resource, statistics
 from pathlib import Path
-from layercensus.host.sysroot import read_sysroot
+from layercensus.host.live.sysroot import read_sysroot
 times = []
 for _ in range(30):
     before = resource.getrusage(resource.RUSAGE_SELF)

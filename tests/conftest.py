@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from layercensus.classify.census import classify
-from layercensus.host.document import parse_document
+from layercensus.host.documents.document import parse_document
 from layercensus.model import Census, Machine
 
 PAYLOAD = "ostree-unverified-registry:quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:" + "5" * 64

@@ -12,7 +12,7 @@ from layercensus.classify.catalog import known_releases, load_catalog, release_k
 from layercensus.classify.census import classify
 from layercensus.classify.rules import RULES
 from layercensus.data import list_tree, read_json, read_text
-from layercensus.host.document import parse_document
+from layercensus.host.documents.document import parse_document
 from layercensus.metrics.census_json import machine_value
 
 SCHEMA: dict[str, Any] = read_json("schemas/census-v1.schema.json")

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from layercensus.classify.census import classify
-from layercensus.host.archive import read_archive, read_bundle_folder
-from layercensus.host.byte_stream import Replayed, archive_kind
+from layercensus.host.bundles.archive import read_archive, read_bundle_folder
+from layercensus.host.bundles.byte_stream import Replayed, archive_kind
 from layercensus.model import Layering, Machine, Skipped
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -329,7 +329,7 @@ import resource, sys
 limit = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 sys.path.insert(0, sys.argv[1])
-from layercensus.host.archive import read_archive
+from layercensus.host.bundles.archive import read_archive
 from layercensus.model import Machine
 machines = skipped = 0
 for item in read_archive(sys.stdin.buffer, "a"):

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layercensus.classify.census import classify
-from layercensus.host.bootc import is_bootc_status, parse_bootc
+from layercensus.host.documents.bootc import is_bootc_status, parse_bootc
+from layercensus.host.documents.yaml_subset import parse_yaml_subset
 from layercensus.host.reading import machine_from
-from layercensus.host.yaml_subset import parse_yaml_subset
 from layercensus.model import Census, Layering, Source, Unlocked
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"

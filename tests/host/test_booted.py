@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layercensus.host.booted import (
+from layercensus.host.live.booted import (
     DeploymentId,
     Evidence,
     agree,
@@ -17,7 +17,7 @@ from layercensus.host.booted import (
     parse_staged,
     path_in_file_system,
 )
-from layercensus.host.gvariant import GVariantError
+from layercensus.host.live.gvariant import GVariantError
 
 SUM = "0a1b" * 16
 HERE = DeploymentId("rhcos", SUM, 0)

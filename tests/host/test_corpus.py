@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from layercensus.classify.census import classify
-from layercensus.host.document import parse_document
+from layercensus.host.documents.document import parse_document
 from layercensus.model import Deployment, Kind
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"

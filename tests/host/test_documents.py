@@ -11,7 +11,7 @@ import pytest
 
 from layercensus.classify.census import classify
 from layercensus.host.captures import read_captures
-from layercensus.host.document import parse_document
+from layercensus.host.documents.document import parse_document
 from layercensus.model import Census, Layering, Machine, Readability, Skipped
 
 Deployment = Callable[..., dict[str, Any]]

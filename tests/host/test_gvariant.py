@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.gvariant import MAX_BYTES, MAX_DEPTH, ByteOrder, GVariantError, Variant, unpack
+from layercensus.host.live.gvariant import MAX_BYTES, MAX_DEPTH, ByteOrder, GVariantError, Variant, unpack
 
 # "GVariant Specification" (Ryan Lortie), section 2.5.3 "Examples": type, bytes, value.
 SPECIFICATION = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layercensus.classify.census import classify
-from layercensus.host.mcd_log import is_mcd_log, parse_mcd_log
+from layercensus.host.documents.mcd_log import is_mcd_log, parse_mcd_log
 from layercensus.model import Layering, Machine, Readability, Source
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "status-text" / "rhcos-44-mcd-log-embedded.txt"

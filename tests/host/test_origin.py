@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from layercensus.classify.census import classify
 from layercensus.errors import HostDocumentError
-from layercensus.host.origin import parse_origin, read_origin
+from layercensus.host.documents.origin import parse_origin, read_origin
 from layercensus.host.reading import machine_from
 from layercensus.model import Census, Change, Deployment, Form, Kind, Layering, Source, Unlocked
 

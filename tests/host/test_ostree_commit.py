@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layercensus.host.gvariant import GVariantError, Variant
-from layercensus.host.ostree_commit import (
+from layercensus.host.live.gvariant import GVariantError, Variant
+from layercensus.host.live.ostree_commit import (
     Commit,
     CommitError,
     layer_facts,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layercensus.errors import HostDocumentError
-from layercensus.host import rpm_header
-from layercensus.host.rpm_header import RpmHeaderError, RpmPackage, parse_rpm_header
+from layercensus.host.live import rpm_header
+from layercensus.host.live.rpm_header import RpmHeaderError, RpmPackage, parse_rpm_header
 from layercensus.model import Nevra
 
 Entry = tuple[int, int, int, int]

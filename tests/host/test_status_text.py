@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from layercensus.host.document import parse_document
+from layercensus.host.documents.document import parse_document
 from layercensus.model import Census, Change, Layering, Machine, Source, Unlocked
 
 DIGEST = "sha256:" + "5" * 64

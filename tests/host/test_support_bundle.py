@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from layercensus.classify.census import classify
-from layercensus.host.mcd_log import LogScan
-from layercensus.host.support_bundle import Bundles, find_wanted
+from layercensus.host.bundles.support_bundle import Bundles, find_wanted
+from layercensus.host.documents.mcd_log import LogScan
 from layercensus.model import Layering, Machine, Readability, Source
 
 SOS = "sosreport-worker-1-2024-05-01-abcdefg"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from layercensus.classify.census import classify
-from layercensus.host.document import parse_document
+from layercensus.host.documents.document import parse_document
 from layercensus.metrics.census_json import format_census_json
 from layercensus.metrics.families import exposition_lines, machine_families
 

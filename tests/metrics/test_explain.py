@@ -10,7 +10,7 @@ from layercensus.classify.census import classify
 from layercensus.classify.rules import RULES
 from layercensus.commands.censuses import explain_census
 from layercensus.data import list_tree, read_text
-from layercensus.host.document import parse_document
+from layercensus.host.documents.document import parse_document
 from layercensus.metrics.explain import explain_lines
 from layercensus.model import (
     Census,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layercensus.classify.census import classify
-from layercensus.host.document import parse_document
+from layercensus.host.documents.document import parse_document
 from layercensus.metrics.families import Family, Sample, exposition_lines, machine_families, merge_families
 from layercensus.model import Census
 

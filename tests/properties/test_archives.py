@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from layercensus.classify.census import classify
-from layercensus.host.archive import read_archive
-from layercensus.host.byte_stream import Budget, ByteStream
-from layercensus.host.tar_stream import TarReader, clean_name
+from layercensus.host.bundles.archive import read_archive
+from layercensus.host.bundles.byte_stream import Budget, ByteStream
+from layercensus.host.bundles.tar_stream import TarReader, clean_name
 from layercensus.model import Layering, Machine, Skipped
 
 SOS = "sosreport-a"

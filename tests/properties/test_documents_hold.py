@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from layercensus.classify.census import classify
-from layercensus.host.document import parse_document
+from layercensus.host.documents.document import parse_document
 from layercensus.model import Census, Layering
 
 Deployment = Callable[..., dict[str, Any]]

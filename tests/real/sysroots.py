@@ -25,7 +25,7 @@ READER = """
 import pickle, sys
 from pathlib import Path
 sys.path.insert(0, "/mnt/source")
-from layercensus.host.sysroot import read_sysroot
+from layercensus.host.live.sysroot import read_sysroot
 machine = read_sysroot(Path("/mnt/host"))
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 facts = {key: status[key].split() for key in ("Uid", "CapEff", "CapPrm", "CapBnd", "NoNewPrivs")}

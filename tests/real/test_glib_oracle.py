@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layercensus.host.gvariant import GVariantError, Variant, unpack
-from layercensus.host.key_file import KeyFileError, parse_key_file
+from layercensus.host.documents.key_file import KeyFileError, parse_key_file
+from layercensus.host.live.gvariant import GVariantError, Variant, unpack
 
 pytestmark = pytest.mark.real
 

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from layercensus.errors import HostDocumentError
-from layercensus.host import rpmdb
-from layercensus.host.rpmdb import read_packages, read_vendors
+from layercensus.host.live import rpmdb
+from layercensus.host.live.rpmdb import read_packages, read_vendors
 
 pytestmark = pytest.mark.real
 
@@ -174,7 +174,7 @@ def test_a_read_only_mount_is_read_without_privileges(file: Path, uid: int) -> N
         require("root")
     program = (
         "import sys; sys.path.insert(0, '/media'); from pathlib import Path;"
-        "from layercensus.host.rpmdb import read_packages, read_vendors; path = Path('/mnt') / sys.argv[1];"
+        "from layercensus.host.live.rpmdb import read_packages, read_vendors; path = Path('/mnt') / sys.argv[1];"
         "print(len(read_packages(path)), read_vendors(path, ['htop']))"
     )
     drop = [f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
@@ -195,7 +195,7 @@ def test_a_file_that_may_not_be_read_is_unknown(file: Path, tmp_path: Path) -> N
     shutil.copy(file, copy)
     copy.chmod(0o600)
     program = (
-        "import os, sys; from pathlib import Path; from layercensus.host.rpmdb import read_packages;"
+        "import os, sys; from pathlib import Path; from layercensus.host.live.rpmdb import read_packages;"
         "from layercensus.errors import HostDocumentError\nos.chdir(sys.argv[1]); os.seteuid(65534)\n"
         "try: read_packages(Path('rpmdb.sqlite'))\nexcept HostDocumentError as error: print(error)"
     )

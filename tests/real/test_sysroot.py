@@ -30,7 +30,7 @@ from tests.real.sysroots import (  # it lies beside this file, and test folders 
 )
 
 from layercensus.classify.census import classify
-from layercensus.host.sysroot import read_sysroot
+from layercensus.host.live.sysroot import read_sysroot
 from layercensus.model import Change, Layering, Machine, Readability, Source, Unlocked
 
 pytestmark = pytest.mark.real

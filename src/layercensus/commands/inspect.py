@@ -8,7 +8,7 @@ from layercensus.commands import Output, Surroundings
 from layercensus.commands.censuses import Tally, render_censuses
 from layercensus.errors import Fault, UsageError
 from layercensus.host.captures import count_files, read_captures
-from layercensus.host.sysroot import read_sysroot
+from layercensus.host.live.sysroot import read_sysroot
 from layercensus.model import Census, Layering, Machine, Skipped
 
 _NOTHING_FOUND = "no host document was found; save `rpm-ostree status --json` of each machine there"

@@ -11,7 +11,7 @@ from layercensus.cluster.scan import Answer, read_cluster_id, read_nodes, scan_n
 from layercensus.commands import Output, Surroundings
 from layercensus.commands.censuses import Tally, render_censuses
 from layercensus.errors import Fault, NothingToDoError
-from layercensus.host.document import parse_document, recognise
+from layercensus.host.documents.document import parse_document, recognise
 from layercensus.host.reading import unreadable
 from layercensus.model import Machine, OperatingSystem, Readability
 

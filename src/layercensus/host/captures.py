@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from layercensus.host.archive import is_bundle_folder, read_archive, read_bundle_folder
-from layercensus.host.byte_stream import Replayed, archive_kind
-from layercensus.host.document import parse_document, recognise
+from layercensus.host.bundles.archive import is_bundle_folder, read_archive, read_bundle_folder
+from layercensus.host.bundles.byte_stream import Replayed, archive_kind
+from layercensus.host.documents.document import parse_document, recognise
 from layercensus.host.reading import unreadable
 from layercensus.model import Machine, Skipped
 

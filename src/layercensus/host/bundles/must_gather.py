@@ -19,11 +19,11 @@ from functools import cache
 from typing import Any
 
 from layercensus.data import read_json
-from layercensus.host.evidence import as_cut, bounded, weight_of
-from layercensus.host.image_config import rpm_arch
-from layercensus.host.mcd_log import LogScan, machine_of_log
+from layercensus.host.bundles.evidence import as_cut, bounded, weight_of
+from layercensus.host.documents.image_config import rpm_arch
+from layercensus.host.documents.mcd_log import LogScan, machine_of_log
+from layercensus.host.documents.yaml_subset import YamlNode, mapping_at, node_at, parse_yaml_subset, text_at
 from layercensus.host.reading import unreadable
-from layercensus.host.yaml_subset import YamlNode, mapping_at, node_at, parse_yaml_subset, text_at
 from layercensus.model import Machine, OperatingSystem, Readability
 
 _ROLE_LABEL = "node-role.kubernetes.io/"

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.ostree_commit import package_set
+from layercensus.host.live.ostree_commit import package_set
 from layercensus.model import Nevra
 
 

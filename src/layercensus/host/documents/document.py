@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.bootc import is_bootc_status, parse_bootc
-from layercensus.host.mcd_log import is_mcd_log, parse_mcd_log
-from layercensus.host.origin import parse_origin
-from layercensus.host.other_text import parse_admin_status, parse_failure, parse_table
+from layercensus.host.documents.bootc import is_bootc_status, parse_bootc
+from layercensus.host.documents.mcd_log import is_mcd_log, parse_mcd_log
+from layercensus.host.documents.origin import parse_origin
+from layercensus.host.documents.other_text import parse_admin_status, parse_failure, parse_table
+from layercensus.host.documents.status_json import parse_status
+from layercensus.host.documents.status_text import parse_status_text
+from layercensus.host.documents.text_lines import HostText, split_hosts
 from layercensus.host.reading import Reading, machine_from, unreadable
-from layercensus.host.status_json import parse_status
-from layercensus.host.status_text import parse_status_text
-from layercensus.host.text_lines import HostText, split_hosts
 from layercensus.model import Machine, Source
 
 _STATUS_KEY = re.compile(r'"deployments"\s{0,40}:')

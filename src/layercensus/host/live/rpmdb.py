@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layercensus.errors import Fault, HostDocumentError
-from layercensus.host.rpm_header import MAX_HEADER_BYTES, RpmHeaderError, RpmPackage, parse_rpm_header
+from layercensus.host.live.rpm_header import MAX_HEADER_BYTES, RpmHeaderError, RpmPackage, parse_rpm_header
 
 # A node has 500 to 700 packages in 20 to 40 MB, the largest desktop some 5,000.
 MAX_DATABASE_BYTES = 1024 * 1024 * 1024

@@ -7,8 +7,8 @@ the machine is `not_applicable` (decision 0013).
 from pathlib import Path
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.booted import Mount, composefs_deployment_in, mount_of, parse_mounts, path_in_file_system
-from layercensus.host.host_files import list_folder, read_text_file, status_of
+from layercensus.host.live.booted import Mount, composefs_deployment_in, mount_of, parse_mounts, path_in_file_system
+from layercensus.host.live.host_files import list_folder, read_text_file, status_of
 from layercensus.host.os_release import operating_system, parse_os_release
 from layercensus.host.reading import unreadable
 from layercensus.model import Deployment, Machine, OperatingSystem, Readability, Source

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from layercensus.host.gvariant import ByteOrder, GVariantError, Variant, unpack
+from layercensus.host.live.gvariant import ByteOrder, GVariantError, Variant, unpack
 
 _IN_DEPLOYMENT = re.compile(r"/ostree/deploy/([^/]+)/deploy/([0-9a-f]{64})\.(\d{1,6})(?:/|$)")
 _DIRECTORY = re.compile(r"^([0-9a-f]{64})\.(\d{1,6})$")

@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from layercensus.host.image_config import rpm_arch
+from layercensus.host.documents.image_config import rpm_arch
 from layercensus.host.os_identity import is_image_layered
 from layercensus.host.reading import Reading
 from layercensus.model import Deployment, Readability, Unlocked

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from layercensus.data import read_json
-from layercensus.host.byte_stream import Budget, ByteStream, Readable
-from layercensus.host.mcd_log import LogScan
-from layercensus.host.support_bundle import Bundles, Wanted
-from layercensus.host.tar_stream import Form, TarReader
+from layercensus.host.bundles.byte_stream import Budget, ByteStream, Readable
+from layercensus.host.bundles.support_bundle import Bundles, Wanted
+from layercensus.host.bundles.tar_stream import Form, TarReader
+from layercensus.host.documents.mcd_log import LogScan
 from layercensus.model import Machine, Skipped
 
 _CHUNK = 64 * 1024

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from layercensus.errors import HostDocumentError
 from layercensus.host.changes import install_change, local_change, module_change
-from layercensus.host.key_file import KeyFile, KeyFileError, parse_key_file
+from layercensus.host.documents.key_file import KeyFile, KeyFileError, parse_key_file
 from layercensus.host.os_identity import is_image_layered
 from layercensus.host.reading import Reading
 from layercensus.model import Change, Deployment, Form, Kind, Unlocked

@@ -21,9 +21,9 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from layercensus.host.documents.status_text import parse_status_text
+from layercensus.host.documents.text_lines import HostText, clean_lines
 from layercensus.host.reading import machine_from, unreadable
-from layercensus.host.status_text import parse_status_text
-from layercensus.host.text_lines import HostText, clean_lines
 from layercensus.model import Machine, Source
 
 # A status of ten deployments with a hundred packages each has fewer lines, and shorter ones.

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.gvariant_type import GVariantTypeError, VariantType, parse_type
+from layercensus.host.live.gvariant_type import GVariantTypeError, VariantType, parse_type
 
 ByteOrder = Literal["little", "big"]
 Value = object

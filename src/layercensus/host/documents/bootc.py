@@ -23,11 +23,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from layercensus.host.bootc_text import parse_bootc_text
-from layercensus.host.image_config import rpm_arch
+from layercensus.host.documents.bootc_text import parse_bootc_text
+from layercensus.host.documents.image_config import rpm_arch
+from layercensus.host.documents.yaml_subset import YamlNode, mapping_at, node_at, parse_yaml_subset, text_at
 from layercensus.host.os_identity import is_image_layered
 from layercensus.host.reading import Reading
-from layercensus.host.yaml_subset import YamlNode, mapping_at, node_at, parse_yaml_subset, text_at
 from layercensus.model import Deployment, Readability, Unlocked
 
 _MARK = re.compile(r"^.{0,80}?\"?apiVersion\"?\s*:\s*\"?org\.containers\.bootc/", re.MULTILINE)

@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 
 from layercensus.errors import NevraError
 from layercensus.host.changes import install_change, local_change, module_change, normal_nevra
+from layercensus.host.live.ostree_commit import LayerFacts
 from layercensus.host.nevra import parse_nevra
-from layercensus.host.ostree_commit import LayerFacts
 from layercensus.model import Change, Form, Kind, Nevra
 
 # What a live update brought in, in place of the key that asked for it.

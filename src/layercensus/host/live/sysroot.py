@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.booted import DeploymentId
 from layercensus.host.changes import name_and_nevra
-from layercensus.host.deployed import Deployed, Described, RunState, arch_of, describe
-from layercensus.host.host_files import is_folder, list_folder, read_text_file, real_path
+from layercensus.host.documents.origin import read_origin
+from layercensus.host.live.booted import DeploymentId
+from layercensus.host.live.deployed import Deployed, Described, RunState, arch_of, describe
+from layercensus.host.live.host_files import is_folder, list_folder, read_text_file, real_path
+from layercensus.host.live.node_image import parse_node_image
+from layercensus.host.live.ostree_host import OstreeHost
+from layercensus.host.live.ostree_repo import OstreeRepo
+from layercensus.host.live.rpmdb import read_vendors
+from layercensus.host.live.without_ostree import read_without_ostree
 from layercensus.host.machine_config import parse_machine_config
-from layercensus.host.node_image import parse_node_image
-from layercensus.host.origin import read_origin
 from layercensus.host.os_release import operating_system, parse_os_release
-from layercensus.host.ostree_host import OstreeHost
-from layercensus.host.ostree_repo import OstreeRepo
 from layercensus.host.reading import unreadable
-from layercensus.host.rpmdb import read_vendors
-from layercensus.host.without_ostree import read_without_ostree
 from layercensus.model import (
     Change,
     Deployment,

@@ -13,9 +13,9 @@ from itertools import chain
 from typing import Any
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.image_config import image_arch
-from layercensus.host.json_changes import changes_of
-from layercensus.host.json_entry import Entry, as_list
+from layercensus.host.documents.image_config import image_arch
+from layercensus.host.documents.json_changes import changes_of
+from layercensus.host.documents.json_entry import Entry, as_list
 from layercensus.host.os_identity import is_image_layered
 from layercensus.host.reading import Reading
 from layercensus.model import Deployment, Unlocked

@@ -10,7 +10,7 @@ from typing import Any
 
 from layercensus.errors import HostDocumentError
 from layercensus.host.changes import install_change, local_change, module_change, name_and_nevra, normal_nevra
-from layercensus.host.json_entry import Entry, as_list, as_mapping, as_text
+from layercensus.host.documents.json_entry import Entry, as_list, as_mapping, as_text
 from layercensus.model import Change, Form, Kind
 
 

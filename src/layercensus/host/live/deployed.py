@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from layercensus.host.booted import DeploymentId
-from layercensus.host.image_config import image_arch
-from layercensus.host.layered import LIVE_KEY, changes_in_effect, dependencies_of, layered_packages
-from layercensus.host.node_image import is_image_changed
-from layercensus.host.origin import Origin, as_deployment
-from layercensus.host.ostree_commit import Commit, LayerFacts
+from layercensus.host.documents.image_config import image_arch
+from layercensus.host.documents.origin import Origin, as_deployment
+from layercensus.host.live.booted import DeploymentId
+from layercensus.host.live.layered import LIVE_KEY, changes_in_effect, dependencies_of, layered_packages
+from layercensus.host.live.node_image import is_image_changed
+from layercensus.host.live.ostree_commit import Commit, LayerFacts
 from layercensus.model import Change, Deployment, Nevra, Unlocked
 
 _IMAGE_CONFIG = "ostree.container.image-config"

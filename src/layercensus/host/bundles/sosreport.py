@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.bootc import parse_bootc
+from layercensus.host.bundles.evidence import as_cut, bounded, weight_of
 from layercensus.host.changes import name_and_nevra
-from layercensus.host.document import parse_document
-from layercensus.host.evidence import as_cut, bounded, weight_of
+from layercensus.host.documents.bootc import parse_bootc
+from layercensus.host.documents.document import parse_document
 from layercensus.host.os_release import operating_system, parse_os_release
 from layercensus.host.reading import machine_from, unreadable
 from layercensus.model import Deployment, Machine, Readability, Source

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from layercensus.host.byte_stream import CUT_OFF, Budget, ByteStream
+from layercensus.host.bundles.byte_stream import CUT_OFF, Budget, ByteStream
 
 _BLOCK = 512
 # Members of bundles have up to 300.

@@ -16,10 +16,10 @@ from functools import cache
 from typing import Any
 
 from layercensus.data import read_json
-from layercensus.host.evidence import add_problem
-from layercensus.host.mcd_log import LogScan
-from layercensus.host.must_gather import MustGather
-from layercensus.host.sosreport import STATUS_ROLES, Sosreport
+from layercensus.host.bundles.evidence import add_problem
+from layercensus.host.bundles.must_gather import MustGather
+from layercensus.host.bundles.sosreport import STATUS_ROLES, Sosreport
+from layercensus.host.documents.mcd_log import LogScan
 from layercensus.model import Machine
 
 _MAX_PATH_CHARACTERS = 4 * 1024 * 1024

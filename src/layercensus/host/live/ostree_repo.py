@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layercensus.errors import Fault, HostDocumentError
-from layercensus.host.deployed import Tree
-from layercensus.host.host_files import read_file, read_text_file, status_of
-from layercensus.host.ostree_commit import (
+from layercensus.host.live.deployed import Tree
+from layercensus.host.live.host_files import read_file, read_text_file, status_of
+from layercensus.host.live.ostree_commit import (
     Commit,
     layer_facts,
     package_list,
     parse_commit,
     parse_folder,
 )
-from layercensus.host.rpmdb import read_packages
+from layercensus.host.live.rpmdb import read_packages
 from layercensus.model import Nevra
 
 # Where rpm-ostree keeps the database, and where images that were not built by it do.

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 
 from layercensus.data import read_json
+from layercensus.host.documents.text_lines import HostText, first_failure
 from layercensus.host.reading import Reading
-from layercensus.host.text_lines import HostText, first_failure
 from layercensus.model import Deployment, Readability, Unlocked
 
 _ADMIN = re.compile(r"^([* ]) (\S+) ([0-9a-f]{64})\.(\d+)(?: \((\w+)\))?$")

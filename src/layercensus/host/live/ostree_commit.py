@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from layercensus.host.gvariant import ByteOrder, GVariantError, Variant, unpack
+from layercensus.host.live.gvariant import ByteOrder, GVariantError, Variant, unpack
 from layercensus.model import Nevra
 
 _COMMIT = "(a{sv}aya(say)sstayay)"

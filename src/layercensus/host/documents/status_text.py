@@ -20,10 +20,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from layercensus.host.documents.package_lists import PARSERS, is_hidden, split_words, strip_tree
+from layercensus.host.documents.text_lines import HostText, Line, is_list_head
 from layercensus.host.os_identity import is_image_layered
-from layercensus.host.package_lists import PARSERS, is_hidden, split_words, strip_tree
 from layercensus.host.reading import Reading
-from layercensus.host.text_lines import HostText, Line, is_list_head
 from layercensus.model import Change, Deployment, Unlocked
 
 _KEY = re.compile(r"^\s*([A-Z][A-Za-z]+):(?:\s+(.*))?$")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.booted import (
+from layercensus.host.live.booted import (
     DeploymentId,
     Evidence,
     agree,
@@ -22,7 +22,7 @@ from layercensus.host.booted import (
     parse_staged,
     path_in_file_system,
 )
-from layercensus.host.host_files import (
+from layercensus.host.live.host_files import (
     inode_of,
     is_folder,
     list_folder,
