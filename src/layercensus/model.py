@@ -115,8 +115,7 @@ class Nevra:
 
     def __str__(self) -> str:
         """`name-[epoch:]version-release[.arch]`, the epoch only where it is not 0, as rpm-ostree writes it."""
-        epoch = f"{self.epoch}:" if self.epoch else ""
-        arch = f".{self.arch}" if self.arch else ""
+        epoch, arch = f"{self.epoch}:" if self.epoch else "", f".{self.arch}" if self.arch else ""
         return f"{self.name}-{epoch}{self.version}-{self.release}{arch}"
 
 
@@ -225,8 +224,7 @@ class Machine:
 class Judgement:
     """The verdict on one change and the id of the rule that gave it.
 
-    `managed`: whether the rendered MachineConfig asked for it; None if it was not read. `need` stands only on a
-    non-extension change.
+    `managed`: whether the rendered MachineConfig asked for it, None if unread; `need` only on a non-extension change.
     """
 
     verdict: Verdict
@@ -270,10 +268,7 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file of a folder that is no host document, and why it was left out; `lost` if a machine may be behind it.
-
-    `found_in`: the file or support bundle that was read, as given.
-    """
+    """A file that is no host document, and why; `lost` if a machine may be behind it. `found_in` as in `Machine`."""
 
     input: str
     reason: str
