@@ -24,7 +24,7 @@ from layercensus.host.live.rpmdb import read_packages, read_vendors
 
 pytestmark = pytest.mark.real
 
-SOURCE = Path(rpmdb.__file__).parents[2]
+SOURCE = Path(__file__).parents[2] / "src"
 # name, epoch, vendor, target: what the tests need to find again.
 SPECS = (
     ("usbguard", None, "Red Hat, Inc.", "x86_64"),
