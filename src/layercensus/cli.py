@@ -135,6 +135,14 @@ def _print_error(line: str) -> None:
     print(visible(line.replace("\n", " ")), file=sys.stderr)
 
 
+def _bar(done: int, total: int | None) -> str:
+    """`[=====               ] 2500 of 10000`, or the count alone where the end is not known."""
+    if not total:
+        return str(done)
+    filled = min(20, 20 * done // total)
+    return f"[{'=' * filled}{' ' * (20 - filled)}] {done} of {total}"
+
+
 class _Progress:
     """A bar on a terminal after one second; nothing when piped."""
 
@@ -153,7 +161,7 @@ class _Progress:
         ):
             return
         self.shown_at = now
-        sys.stderr.write(f"\r\x1b[K{done} of {total}" if total else f"\r\x1b[K{done}")
+        sys.stderr.write(f"\r\x1b[K{_bar(done, total)}")
         sys.stderr.flush()
 
     def clear(self) -> None:

@@ -16,5 +16,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:  # noqa: ARG0
     make_folder(folder, files)
     leaves = "as its README says, numbers leave the cluster" if options.telemetry else "nothing leaves the cluster"
     yield f"{folder}: {len(files)} files for OpenShift {options.release}, mode {options.mode}; {leaves}\n"
+    if options.mode == "agent":
+        yield "These are rules for an agent that is to come: until one reports, every node counts as unknown.\n"
     yield f"Next: read {folder / 'README.md'}, then run: oc apply -k {folder}\n"
     return EXIT_DONE
