@@ -1,8 +1,8 @@
 """The one sentence a report comes down to: the share, its interval and its bounds, and whose share it is. Pure.
 
-Of these captures, 24.4 % of the 41 CoreOS machines that could be read carry locally layered packages that are not
-CoreOS extensions (95 % interval 11.2 to 41.0 %; between 20.8 and 35.4 % if the 7 machines that could not be read
-are counted either way), in 14 clusters.
+24.4 % of the 41 CoreOS machines that could be read carry locally layered packages that are not CoreOS extensions
+(95 % interval 11.2 to 41.0 %; between 20.8 and 35.4 % if the 7 machines that could not be read are counted either
+way), in 14 clusters (of these captures).
 """
 
 from layercensus.report.shape import Headline, Report
@@ -16,20 +16,24 @@ def fleet_sentence(report: Report) -> str:
     """One honest sentence on the headline; it says why where there is no share or no interval."""
     headline = report.headline
     what = _PROXY if report.signal == "mcd" else _LAYERED
-    whose = f"Of {report.population}"
+    whose = f"(of {report.population})"
     clusters = counted(headline.clusters.reporting, "cluster")
     if headline.machines.total == 0:
         seen = f"{clusters} reported" if headline.clusters.reporting else "no cluster reported"
-        return (
-            f"{whose}, {seen} in the 7 days to {report.as_of} and no CoreOS machine was seen, "
+        return _sentence(
+            f"{seen} in the 7 days to {report.as_of} {whose} and no CoreOS machine was seen, "
             f"so the share that carries {what} is not known."
         )
     if headline.share is None:
-        return (
-            f"{whose}, {_unread(headline, clusters)} be read, "
+        return _sentence(
+            f"{_unread(headline, f'{clusters} {whose}')} be read, "
             f"so the share that carries {what} is not known: anything from 0 to 100 %."
         )
-    return f"{whose}, {_carriers(headline)} {what} ({_interval(headline)}; {_bounds(report)}), in {clusters}."
+    return _sentence(f"{_carriers(headline)} {what} ({_interval(headline)}; {_bounds(report)}), in {clusters} {whose}.")
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _unread(headline: Headline, clusters: str) -> str:
