@@ -27,7 +27,7 @@ def cli_page() -> str:
         "\n## Exit codes\n\n"
         "| code | when |\n|---|---|\n"
         "| 0 | done |\n"
-        "| 1 | done in part, or nothing to do: an `unknown` machine, an unreadable, missing or empty input, no lake |\n"
+        "| 1 | something is missing: a machine is unknown, an input is not there or not readable, no lake |\n"
         "| 2 | wrong usage |\n"
         "| 3 | with `--exit-code`: a machine is `packages` or `overrides` (wins over 1) |\n"
         "| 70 | a bug of ours, one line |\n"

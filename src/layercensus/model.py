@@ -121,11 +121,11 @@ class Nevra:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing the origin asks beyond the base image.
+    """A request that makes a deployment more, or less, than its base image.
 
-    `requested` is the request as written, unquoted and without sha256. `name` is the RPM name, None where the form
-    (provide, path, glob) or the kind (module) has none. `origin_key` is the key or line it was read from. `active`:
-    True if it is in the deployment, False if it is asked for and not in effect, None if the source can't tell.
+    `requested`: its text, without shell quotes and checksum. `name` is the RPM name, None where the form (provide,
+    path, glob) or the kind (module) has none. `origin_key`: the key or line that it was read from. `active`: True if it
+    is in the deployment, False if it is asked for and not in effect, None if the source can't tell.
     """
 
     kind: Kind

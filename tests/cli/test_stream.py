@@ -305,3 +305,30 @@ def test_a_folder_of_sosreports_is_one_cluster(tmp_path: Path) -> None:
     assert headline["machines"]["total"] == 3
     # The unpacked one lies a folder deeper, so it is another cluster's; members of a bundle never are.
     assert headline["clusters"]["reporting"] == 2
+
+
+def test_a_cluster_of_which_nothing_could_be_read_is_a_cluster(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/worker-1.json")
+    (tmp_path / "captures" / "west").mkdir()
+    (tmp_path / "captures" / "west" / "b.json").write_text("")
+    assert run("import", "captures", "--lake", "lake", cwd=tmp_path).returncode == 1
+    headline = report(tmp_path, "lake")["headline"]
+    assert (headline["machines"]["total"], headline["machines"]["unknown"]) == (2, 1)
+    assert headline["clusters"]["reporting"] == 2
+
+
+def test_a_node_in_two_captures_is_one_machine(tmp_path: Path) -> None:
+    for name in ("monday", "tuesday"):
+        path = tmp_path / "captures" / "east" / f"{name}.tar.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(path, "w:gz") as archive:
+            folder = "sosreport-worker-1"
+            add_member(
+                archive,
+                f"{folder}/sos_commands/rpmostree/rpm-ostree_status_--json",
+                read_text("demo/osprey/worker-1.json"),
+            )
+            add_member(archive, f"{folder}/etc/hostname", "worker-1\n")
+    done = run("import", "captures", "--lake", "lake", cwd=tmp_path)
+    assert "seen again in captures/east: 1 machine, counted once" in done.stdout
+    assert report(tmp_path, "lake")["headline"]["machines"]["total"] == 1

@@ -87,7 +87,7 @@ def test_the_readme_names_every_file_every_series_and_the_consent(render: Any, r
         assert sentence in words
     if telemetry:
         assert f"{number} numbers go to Red Hat with the cluster's telemetry" in words
-        assert "telemetry review of these series is still owed" in words
+        assert "telemetry review, which is still owed" in words
         assert "`cluster:usage:" in words
     else:
         assert "Nothing leaves the cluster." in words

@@ -27,7 +27,7 @@ class Catalog:
     """The catalog of one release for one OS stream and architecture.
 
     `extensions`: RPM name -> listing. `kernel_installs`: RPM name -> the kernel type it belongs to; `kernel_cores`:
-    the same of the kernel itself. `base_removals`: names that MCO removes from the base with it. `modules`:
+    the same of the kernel itself. `base_removals`: packages of the default kernel, which MCO removes. `modules`:
     `name:stream` -> extension.
     """
 
@@ -90,7 +90,7 @@ def load_catalog(release: str, stream: str | None, arch: str | None) -> Catalog:
         extensions={name: listing for name, listing in extensions.items() if name not in kernel_installs},
         kernel_installs=kernel_installs,
         kernel_cores={entry["core"]: kind for kind, entry in kernel_types.items()},
-        base_removals=frozenset(name for entry in kernel_types.values() for name in entry["base_removals"]),
+        base_removals=_base_kernel() if kernel_types else frozenset(),
         modules={module: name for name, entry in os_extensions.items() for module in entry.get("modules", [])},
     )
 
@@ -105,6 +105,13 @@ def earlier_catalogs(release: str, arch: str | None) -> tuple[Catalog, ...]:
 def _file(release: str) -> Mapping[str, Any]:
     data: Mapping[str, Any] = read_json(f"catalogs/{release}.json")
     return data
+
+
+@cache
+def _base_kernel() -> frozenset[str]:
+    """Packages of the default kernel, of any release: what a base does not have cannot be removed from it."""
+    types = [entry for release in known_releases() for entry in _file(release)["kernel_types"].values()]
+    return frozenset(name for entry in types for name in entry["base_removals"])
 
 
 def _fits(entry: Mapping[str, Any], arch: str | None) -> bool:

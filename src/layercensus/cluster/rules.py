@@ -182,7 +182,12 @@ def _alert_expression(
 
 def _signal_dark(release: str, component: Component, names: Mapping[str, str], *, telemetry: bool) -> str:
     """Without consent the platform's own series are none of ours to watch: nothing rendered then could light them."""
-    own = _expression(f"signal_dark_{component}.promql", layering_series=names[LAYERING], mcd_series=names[MCD])
+    own = _expression(
+        f"signal_dark_{component}.promql",
+        layering_series=names[LAYERING],
+        need_series=names[NEED],
+        mcd_series=names[MCD],
+    )
     return f"{own}\n{_expression('signal_dark_upstream.promql')}" if telemetry and allows_mcd_series(release) else own
 
 

@@ -1,4 +1,4 @@
-"""One module per command: the only place that joins rooms, which it imports when called.
+"""Commands, a module each. Rooms meet here and nowhere else, and are imported when a command runs.
 
 A command is a generator of text: `cli` prints what it yields, and what it returns is the exit status.
 """

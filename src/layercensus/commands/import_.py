@@ -22,22 +22,50 @@ _NAMESPACE = UUID("5d0c9a5e-7a0f-4b8e-9b9a-3f0a7d1c2e64")
 _COUNTED = (Layering.CLEAN, Layering.EXTENSIONS, Layering.OVERRIDES, Layering.PACKAGES, Layering.UNKNOWN)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What counts of one machine. The better of two of one node is the one that was read, then the newer one."""
+
+    layering: Layering
+    needs: frozenset[Need]
+    release: str | None
+    observed_at: str
+
+    def is_better_than(self, other: "_Seen") -> bool:
+        """Whether this, seen later, replaces the other."""
+        read, other_read = self.layering is not Layering.UNKNOWN, other.layering is not Layering.UNKNOWN
+        return (read, self.observed_at) > (other_read, other.observed_at)
+
+
 @dataclass
 class _Cluster:
-    """Counts of one cluster's machines. `folder` is where they are; `release` votes are one a machine."""
+    """One cluster's machines. `folder` is where they are; `lost` are files that should have been a machine."""
 
     folder: str
-    nodes: Counter[Layering] = field(default_factory=Counter)
-    needs: Counter[Need] = field(default_factory=Counter)
-    releases: Counter[str] = field(default_factory=Counter)
+    machines: dict[str, _Seen] = field(default_factory=dict)
     lost: int = 0
+    repeated: int = 0
 
     def add(self, census: Census) -> None:
-        """Count one machine."""
-        self.nodes[census.booted.layering] += 1
-        self.needs.update(needs_of(census.booted.changes))
-        if release := release_words(census):
-            self.releases[release] += 1
+        """Take in one machine; a node that was seen before, in another capture, is the same machine."""
+        machine = census.machine
+        needs = needs_of(census.booted.changes)
+        seen = _Seen(census.booted.layering, needs, release_words(census), machine.observed_at or "")
+        key = f"node {machine.node}" if machine.node else f"input {machine.input}"
+        known = self.machines.get(key)
+        self.repeated += known is not None
+        if known is None or seen.is_better_than(known):
+            self.machines[key] = seen
+
+    @property
+    def nodes(self) -> Counter[Layering]:
+        """Machines by class; a lost one is unknown."""
+        return Counter(seen.layering for seen in self.machines.values()) + Counter({Layering.UNKNOWN: self.lost})
+
+    @property
+    def releases(self) -> Counter[str]:
+        """Machines by the release that they say."""
+        return Counter(seen.release for seen in self.machines.values() if seen.release)
 
     @property
     def release(self) -> str | None:
@@ -46,8 +74,8 @@ class _Cluster:
         return release if 2 * votes > self.releases.total() else None
 
     def row(self, cluster_id: str, now: datetime) -> Row:
-        """Make the cluster's row of today; a file that should have been a machine counts as one that is unknown."""
-        nodes = self.nodes + Counter({Layering.UNKNOWN: self.lost})
+        """Make the cluster's row of today."""
+        nodes, needs = self.nodes, Counter(need for seen in self.machines.values() for need in seen.needs)
         return Row(
             day=now.date().isoformat(),
             cluster_id=cluster_id,
@@ -56,7 +84,7 @@ class _Cluster:
             version=None,
             platform=None,
             nodes={layering.value: nodes[layering] for layering in _COUNTED},
-            needs={need.value: self.needs[need] for need in Need},
+            needs={need.value: needs[need] for need in Need},
             received_at=now.isoformat(),
         )
 
@@ -91,7 +119,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     write_rows(lake, rows)
     yield from _summary(kept.values(), left_out, lake, surroundings.now)
     yield from _warnings(kept.values(), replaced)
-    unknown = sum(cluster.nodes[Layering.UNKNOWN] + cluster.lost for cluster in kept.values())
+    unknown = sum(cluster.nodes[Layering.UNKNOWN] for cluster in kept.values())
     return EXIT_PARTIAL if unknown else EXIT_DONE
 
 
@@ -155,7 +183,6 @@ def cluster_key(name: str, path: str) -> str:
 def _summary(clusters: Iterable[_Cluster], left_out: Counter[str], lake: Path, now: datetime) -> Iterator[str]:
     clusters = list(clusters)
     nodes = sum((cluster.nodes for cluster in clusters), Counter[Layering]())
-    nodes[Layering.UNKNOWN] += sum(cluster.lost for cluster in clusters)
     counts = ", ".join(f"{nodes[layering]} {layering}" for layering in _COUNTED if nodes[layering])
     machines = f"{_counted(nodes.total(), 'machine')} ({counts})"
     yield f"{_counted(len(clusters), 'cluster')}, {machines} into {lake}, day {now.date()}\n"
@@ -168,6 +195,8 @@ def _warnings(clusters: Iterable[_Cluster], replaced: int) -> Iterator[str]:
     if replaced:
         yield f"replaced: {_counted(replaced, 'cluster')} of which this day had a row already\n"
     for cluster in clusters:
+        if cluster.repeated:
+            yield f"seen again in {cluster.folder}: {_counted(cluster.repeated, 'machine')}, counted once\n"
         if len(cluster.releases) > 1:
             found = ", ".join(f"{count} of {release}" for release, count in sorted(cluster.releases.items()))
             counted = f"as {cluster.release}" if cluster.release else "as of no known release"

@@ -1,7 +1,7 @@
 """⇄ Files, folders and standard input of captured documents, one at a time and never all in memory.
 
-A path given by name always yields at least one machine. In a folder (recursive, links not followed, in name order)
-files are recognised by content and the rest is skipped with a reason. Nothing is written, nothing is extracted.
+Whoever names a file gets a machine for it, an unknown one if need be. A folder is walked in name order, links left
+alone; what is found to be no host document there is skipped, with the reason. Nothing is written, nothing is extracted.
 """
 
 import os
@@ -162,7 +162,7 @@ def _decode(content: bytes) -> tuple[str, str | None] | None:
 def _read_text(name: str, text: str, note: str | None) -> Iterator[Machine | Skipped]:
     if recognise(text) is None:
         machine = next(parse_document(text, name))
-        yield Skipped(name, machine.problems[0], lost=not text.strip())
+        yield Skipped(name, machine.problems[0], lost=not text.strip() or '"requested-packages"' in text)
         return
     for machine in parse_document(text, name):
         yield replace(machine, problems=(*machine.problems, note)) if note else machine

@@ -75,13 +75,17 @@ class Sosreport:
         member, machine = next(iter(said or found), (name, unreadable(name, "the sosreport has no rpm-ostree status")))
         booted = machine.booted or Deployment()
         others = [other for other in found if other[0] != member]
+        contradictions = tuple(_contradictions(machine, others))
+        if contradictions and machine.booted:
+            # What is shown stands; that nothing else is there is what the other document denies.
+            machine = replace(machine, booted=replace(machine.booted, cut=True))
         return replace(
             machine,
             input=member,
             os=operating_system(self.os_release, booted, machine.os.arch) if self.os_release else machine.os,
             node=self.hostname,
             rpm_vendors=self._vendors_of(machine),
-            problems=(*machine.problems, *_contradictions(machine, others), *self.problems),
+            problems=(*machine.problems, *contradictions, *self.problems),
         )
 
     def _vendors_of(self, machine: Machine) -> Mapping[str, str]:

@@ -36,6 +36,7 @@ _TEXT_MARK = re.compile(
     r"|^System is not deployed via bootc|^No booted image present",
     re.MULTILINE,
 )
+_HOST_START = re.compile(r"^apiVersion: |\{\s{0,20}\"apiVersion\"", re.MULTILINE)
 _JSON_START = re.compile(r"^[ \t]*\{", re.MULTILINE)
 _BOOLEANS: Mapping[str | None, bool] = {"true": True, "false": False}
 # `spec.rs` makes an overlay of ostree's unlocked state; this is the way back.
@@ -56,6 +57,14 @@ _ENDS_EARLY = "the document ends early: what stands before its end was taken"
 def is_bootc_status(text: str) -> bool:
     """Whether a text is `bootc status` in any of its forms."""
     return bool(_MARK.search(text) or _TEXT_MARK.search(text))
+
+
+def split_bootc(text: str) -> list[str]:
+    """Part a text by host: each JSON object or YAML document that says it is bootc's; one part where there is one."""
+    starts = [match.start() for match in _HOST_START.finditer(text)]
+    if len(starts) < 2:
+        return [text]
+    return [text[start:end] for start, end in zip([0, *starts[1:]], [*starts[1:], len(text)], strict=True)]
 
 
 def parse_bootc(text: str) -> Reading:

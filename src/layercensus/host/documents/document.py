@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from layercensus.errors import HostDocumentError
-from layercensus.host.documents.bootc import is_bootc_status, parse_bootc
-from layercensus.host.documents.mcd_log import is_mcd_log, parse_mcd_log
+from layercensus.host.documents.bootc import is_bootc_status, parse_bootc, split_bootc
+from layercensus.host.documents.mcd_log import is_mcd_log, parse_mcd_log, split_logs
 from layercensus.host.documents.origin import parse_origin
 from layercensus.host.documents.other_text import parse_admin_status, parse_failure, parse_table
 from layercensus.host.documents.status_json import parse_status
@@ -20,8 +20,9 @@ from layercensus.host.reading import Reading, machine_from, unreadable
 from layercensus.model import Machine, Source
 
 _STATUS_KEY = re.compile(r'"deployments"\s{0,40}:')
-_JSON_START = re.compile(r"^[ \t]*\{", re.MULTILINE)
-_JSON_AT_ONCE = re.compile(r"\s*\{")
+# `-J` wraps the document in an array.
+_JSON_START = re.compile(r"^[ \t]*(?:\[[ \t]*)?\{", re.MULTILINE)
+_JSON_AT_ONCE = re.compile(r"[\s,]*\{")
 # What is sure to begin another host behind a broken object: an object at a line's very beginning, or a status text.
 _NEXT_HOST = re.compile(r"^\{|^[ \t]*State:[ \t]+(?:idle|busy)", re.MULTILINE)
 _STATUS_HEAD = re.compile(
@@ -32,6 +33,7 @@ _STATUS_TEXT = re.compile(
     r"^[ \t]+(?:RemovedBasePackages|LocalPackages|LocalOverrides|ReplacedBasePackages|InactiveBaseReplacements):|"
     r"^\S{1,4} ostree-\S+:\S+[ \t]*$|TIMESTAMP \(UTC\)[ \t]+VERSION|^error: .*(?:ostree|RegisterClient|GDBus)|"
     r"^error: (?:Timeout was reached|Rejected send message|unable to|timed out|You must be logged in)|"
+    r"^ERROR: Status: |"
     r"^Error from server|^Unable to connect to the server|^-?(?:bash|sh|chroot): .*rpm-ostree.*(?:not found|No such)|"
     r"^Job for rpm-ostreed|^[* ] \S+ [0-9a-f]{64}\.\d+",
     re.MULTILINE,
@@ -41,10 +43,14 @@ _ORIGIN = re.compile(r"^[ \t]*\[origin\][ \t]*$", re.MULTILINE)
 
 def recognise(text: str) -> Source | None:
     """Kind of evidence a text is, by its content; None if it is none that we know."""
+    text = text.replace("\r\n", "\n")
     if _STATUS_KEY.search(text) and _JSON_START.search(text):
         return Source.RPM_OSTREE_JSON
     if is_mcd_log(text):
         return Source.MCD_LOG
+    # Of one host in several forms rpm-ostree's says most: bootc tells whether, an origin what was asked for.
+    if _STATUS_HEAD.search(text):
+        return Source.RPM_OSTREE_TEXT
     if is_bootc_status(text):
         return Source.BOOTC
     if _ORIGIN.search(text):
@@ -57,7 +63,7 @@ def parse_document(text: str, name: str) -> Iterator[Machine]:
 
     `name` is the machine's `input`; of several hosts in one text each gets `#1`, `#2`, … behind it.
     """
-    machines = list(_machines(text, name))
+    machines = list(_machines(text.replace("\r\n", "\n"), name))
     for number, machine in enumerate(machines, start=1):
         yield machine if len(machines) == 1 else _numbered(machine, name, number)
 
@@ -71,18 +77,31 @@ def _machines(text: str, name: str) -> Iterator[Machine]:
     if source is Source.RPM_OSTREE_JSON:
         yield from _json_machines(text, name)
     elif source is Source.RPM_OSTREE_TEXT:
+        note = _beside_status(text)
         for host in split_hosts(text):
-            yield machine_from(_read_text(host), name=name, source=source)
+            machine = machine_from(_read_text(host), name=name, source=source)
+            yield replace(machine, problems=(*machine.problems, note)) if note else machine
     elif source is None:
         yield unreadable(name, _why_unrecognised(text))
     elif source is Source.MCD_LOG:
-        yield parse_mcd_log(text, name)
+        yield from (parse_mcd_log(part, name) for part in split_logs(text))
+    elif source is Source.BOOTC:
+        yield from (machine_from(parse_bootc(part), name=name, source=source) for part in split_bootc(text))
     else:
-        parse = parse_origin if source is Source.ORIGIN else parse_bootc
         try:
-            yield machine_from(parse(text), name=name, source=source)
+            yield machine_from(parse_origin(text), name=name, source=source)
         except HostDocumentError as error:
             yield unreadable(name, str(error), source=source)
+
+
+def _beside_status(text: str) -> str | None:
+    """Say that a text holds another kind of document beside a status, which was not used."""
+    others = [
+        word
+        for word, found in (("a bootc status", is_bootc_status(text)), ("an origin file", _ORIGIN.search(text)))
+        if found
+    ]
+    return f"{' and '.join(others)} in the same text was not used" if others else None
 
 
 def _why_unrecognised(text: str) -> str:

@@ -37,6 +37,7 @@ _TIME = re.compile(
 )
 _KLOG = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.-]+:\d+\] ?")
 _MANAGES = re.compile(r"^\"?Starting to manage node: ([^\s\"]{1,253})\"?$")
+_MANAGES_ANYWHERE = re.compile(r"\] \"?Starting to manage node: ([^\s\"]{1,253})")
 _VERSION = re.compile(r"^Version: \S+ \([^)]*\)$")
 _STATE = re.compile(r"^State: (?:idle|busy)\b")
 _UNSUPPORTED = re.compile(r"^Unsupported package (\S{1,300})$")
@@ -140,6 +141,19 @@ class LogScan:
 def is_mcd_log(text: str) -> bool:
     """Whether a text has a line that only a machine-config-daemon writes when it starts."""
     return _IS_LOG.search(text) is not None
+
+
+def split_logs(text: str) -> list[str]:
+    """Part a text by node: where a daemon starts to manage another node, another daemon's log begins."""
+    parts: list[list[str]] = [[]]
+    node: str | None = None
+    for line in text.splitlines(keepends=True):
+        match = _MANAGES_ANYWHERE.search(line)
+        if match and node not in {None, match[1]}:
+            parts.append([])
+        node = match[1] if match else node
+        parts[-1].append(line)
+    return ["".join(part) for part in parts]
 
 
 def parse_mcd_log(text: str, name: str) -> Machine:

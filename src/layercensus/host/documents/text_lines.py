@@ -20,7 +20,8 @@ _JOURNAL = re.compile(rf"^{_JOURNAL_TIME} (\S+) ([\w@.-]+)\[\d+\]: ?")
 _HEAD = re.compile(r"^\s*State:\s+(idle|busy)\b")
 _LIST = re.compile(r"^\s*(Deployments|BootedDeployment):\s*$")
 _FAILURE = re.compile(
-    r"^\s*error: |^Job for rpm-ostreed\.service failed|^Error from server|^Unable to connect to the server|"
+    r"^\s*error: |^ERROR: Status: |^Job for rpm-ostreed\.service failed|"
+    r"^Error from server|^Unable to connect to the server|"
     r"^(?:bash|sh|chroot|-bash): .*(?:not found|No such file)"
 )
 

@@ -22,6 +22,7 @@ from layercensus.host.live.booted import (
     parse_staged,
     path_in_file_system,
 )
+from layercensus.host.live.gvariant import GVariantError
 from layercensus.host.live.host_files import (
     inode_of,
     is_folder,
@@ -119,7 +120,7 @@ class OstreeHost:
         """Deployments that have the very file, that are the root itself, or that lie behind a composefs root."""
         root = inode_of(self.root)
         flag = read_file(self.root / "run/ostree-booted")
-        behind = parse_backing_root(flag, byte_order=sys.byteorder) if flag else None
+        behind = _backing_root(flag)
         for deployment in self.deployments():
             folder = self.folder_of(deployment)
             inode = inode_of(folder)
@@ -156,3 +157,11 @@ class OstreeHost:
             return None
         ranked = sorted(entry for entry in map(parse_boot_entry, texts) if entry is not None)
         return deployment_in(real_path(self.ostree / ranked[-1][1])) if ranked else None
+
+
+def _backing_root(flag: bytes | None) -> tuple[int, int] | None:
+    """Device and inode behind a composefs root; None where the flag file says none: it is one sign of several."""
+    try:
+        return parse_backing_root(flag, byte_order=sys.byteorder) if flag else None
+    except GVariantError:
+        return None

@@ -133,6 +133,9 @@ class _Reader:
             live_applied=interrupted or (stamped and applied is not None),
             live_interrupted=interrupted,
         )
+        if stamped and applied is None:
+            self.problems.append("a live change is marked and what was applied is not in the repository")
+            return replace(deployed, state=replace(state, live_applied=True))
         if not stamped or applied is None:
             return replace(deployed, state=state)
         return replace(
