@@ -44,6 +44,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_import(commands.add_parser("import", help="put inspected machines into a lake, a cluster a folder"))
     _add_report(commands.add_parser("report", help="the share, its interval and its bounds, from a lake"))
     _add_scan(commands.add_parser("scan", help="what is layered on every node of a cluster, asked through oc"))
+    _add_agent(
+        commands.add_parser("agent", help="on a node: read it hourly and when it changes, and serve its metrics")
+    )
     _add_manifests(commands.add_parser("manifests", help="rules for a cluster of a release, to apply with oc"))
     _add_demo(commands.add_parser("demo", help="captures -> census -> lake -> report, on machines that come with it"))
     return parser
@@ -67,6 +70,27 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=_seconds, default=120, metavar="SECONDS", help="for one node (default: 120)")
     parser.add_argument("--at-once", type=_count, default=5, metavar="N", help="nodes asked at a time (default: 5)")
     parser.add_argument("--format", choices=("table", "json", "prometheus"), default="table", help="default: table")
+
+
+def _add_agent(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", default="/", metavar="DIR", help="where the host's / is seen (default: /)")
+    parser.add_argument("--listen", metavar="ADDRESS:PORT", help="default: 127.0.0.1:9464; none with --textfile alone")
+    parser.add_argument("--textfile", metavar="FILE", help="write the metrics there, for a node_exporter")
+    parser.add_argument(
+        "--package-metrics", action="store_true", help="a series for each package; stays in the cluster"
+    )
+    parser.add_argument(
+        "--preview", action="store_true", help="show what would leave the cluster of this machine, and stop"
+    )
+    parser.add_argument(
+        "--self-check", action="store_true", help="show what holds of what we assume of a host, and stop"
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", help="serving certificate; with it clients must show one too")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key")
+    parser.add_argument(
+        "--client-ca", metavar="FILE", help="authorities of clients (default: the cluster's, by its API)"
+    )
+    parser.add_argument("--client-cn", action="append", metavar="NAME", help="common name of a client that may scrape")
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,6 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:  # noqa: ARG0
     leaves = "as its README says, numbers leave the cluster" if options.telemetry else "nothing leaves the cluster"
     yield f"{folder}: {len(files)} files for OpenShift {options.release}, mode {options.mode}; {leaves}\n"
     if options.mode == "agent":
-        yield "These are rules for an agent that is to come: until one reports, every node counts as unknown.\n"
+        yield "These are the rules without the agent: until one reports from a node, that node counts as unknown.\n"
     yield f"Next: read {folder / 'README.md'}, then run: oc apply -k {folder}\n"
     return EXIT_DONE
