@@ -90,6 +90,26 @@ def test_alerts_of_the_agents_rules_carry_contract_labels_only(
 
 
 @pytest.mark.parametrize("release", ["4.14", "4.18", "4.21", "5.0"])
+def test_the_watchdog_without_an_agent_carries_contract_labels_only(
+    release: str, promtool: Any, spec_of: Any, tmp_path: Path
+) -> None:
+    files = {n: t for n, t in render_mcd(release, telemetry=True).items() if "mcd-upstream" not in n}
+    rules = rules_files(files, tmp_path, spec_of)
+    for name in rules:
+        document = yaml.safe_load((tmp_path / name).read_text())
+        for rule in document["groups"][0]["rules"]:
+            rule.pop("annotations", None)
+        (tmp_path / name).write_text(yaml.safe_dump(document))
+    (watchdog,) = (alert for alert in read_contract().alerts if "signal" in alert.labels)
+    upstream = ["mcd_upstream"] if release != "4.14" else []
+    for nodes, signals in ((NODES, upstream), ({}, ["mcd", *upstream])):
+        expected = [{"exp_labels": labels} for labels in label_sets(watchdog, signals)]
+        check = {"alertname": watchdog.name, "eval_time": "10h", "exp_alerts": expected}
+        result = run(promtool, tmp_path, rules, {**SERIES, **nodes}, {"alert_rule_test": [check]})
+        assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("release", ["4.14", "4.18", "4.21", "5.0"])
 def test_telemetry_series_carry_contract_labels_only(release: str, promtool: Any, spec_of: Any, tmp_path: Path) -> None:
     expected = {
         "agent": {
