@@ -609,6 +609,12 @@ def test_which_nodes_are_coreos(image: str, is_coreos: bool) -> None:
     assert Node("n", os_image=image).is_coreos is is_coreos
 
 
+@pytest.mark.parametrize(("kubelet", "asked"), [("v1.31.4", False), ("v1.32.1", True), ("", False)])
+def test_from_4_19_on_a_rhel_is_asked_what_it_is(kubelet: str, asked: bool) -> None:
+    """`rhel` is a RHEL worker up to 4.18 and CoreOS from 4.19; a name alone is no proof then."""
+    assert Node("n", os_image="Red Hat Enterprise Linux 9.6 (Plow)", kubelet_version=kubelet).is_coreos is asked
+
+
 def test_nodes_of_an_empty_list() -> None:
     assert parse_nodes('{"items": []}') == ()
 

@@ -30,6 +30,7 @@ _KUBELET = re.compile(r"v1\.(\d{1,3})\.")
 # Release 4.N has Kubernetes 1.(N+13), from 4.6 to 4.22; what comes after is not known to keep to it.
 _KUBERNETES_AHEAD = 13
 _RELEASES_IN_STEP = range(6, 23)
+_NO_WORKERS_FROM = 19
 # Go's names for what RPM calls otherwise (`runtime.GOARCH`).
 _RPM_ARCHES = {"amd64": "x86_64", "arm64": "aarch64", "ppc64le": "ppc64le", "s390x": "s390x"}
 _CHATTER = re.compile(
@@ -64,15 +65,24 @@ class Node:
 
         A cluster's own version does not tell: a node of a paused pool, or one that waits its turn, is behind.
         """
-        match = _KUBELET.match(self.kubelet_version)
-        minor = int(match[1]) - _KUBERNETES_AHEAD if match else 0
+        minor = self._minor
         return f"4.{minor}" if minor in _RELEASES_IN_STEP else None
 
     @property
+    def _minor(self) -> int:
+        """Minor of the OpenShift 4 that this kubelet came with; 0 where it can't be told."""
+        match = _KUBELET.match(self.kubelet_version)
+        return int(match[1]) - _KUBERNETES_AHEAD if match else 0
+
+    @property
     def is_coreos(self) -> bool:
-        """False for Windows and for package-mode RHEL, by its full name and never by `os_id` (decision 0009)."""
+        """False for Windows and for package-mode RHEL, by its full name and never by `os_id` (decision 0009).
+
+        From 4.19 on there are no package-mode workers, so such a name is no proof: the node itself is asked.
+        """
         other = read_json("rules/patterns.json")["other_os_image"]
-        return not self.windows and re.fullmatch(other, self.os_image) is None
+        named_otherwise = re.fullmatch(other, self.os_image) is not None
+        return not self.windows and (not named_otherwise or self._minor >= _NO_WORKERS_FROM)
 
     @property
     def is_named(self) -> bool:
