@@ -6,7 +6,6 @@ ostree, rpm, python3-gi, gir1.2-ostree-1.0 and time.
 """
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -16,21 +15,10 @@ from functools import cache
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
-from tests.real.sysroots import (
-    OSNAME,
-    Row,
-    Sysroot,
-    build_database,
-    client_layer,
-    container_merge,
-    missing_programs,
-)
+from bench.layered_sysroot import layered_sysroot
+from tests.real.sysroots import missing_programs
 
 ROUNDS = 9
-BASE_PACKAGES = 490
-LAYERED = ("htop", "usbguard")
-DEPENDENCIES = 8
-ORIGIN = "[origin]\ncontainer-image-reference=ostree-unverified-registry:quay.io/x/y:z\n[packages]\nrequested={};\n"
 REFRESH = """
 from pathlib import Path
 from layercensus.host.live.sysroot import read_sysroot
@@ -61,23 +49,6 @@ mount --bind "$2/etc/machine-id" /mnt/host/etc/machine-id
 mount --bind "$3" /mnt/host/run
 exec "$4" "$5" "$2"
 """
-
-
-def rows(names: Sequence[str]) -> list[Row]:
-    """Packages of these names."""
-    return [(name, "0", "1.0", "1.el9", "x86_64") for name in names]
-
-
-def make(folder: Path) -> tuple[Sysroot, Path]:
-    """A client layer of ten packages on a container of 490, whose list is only in its rpm database."""
-    base = rows([f"package-{number:03}" for number in range(BASE_PACKAGES)])
-    layered = [*base, *rows([*LAYERED, *(f"dependency-{number}" for number in range(DEPENDENCIES))])]
-    base_database = build_database(folder / "base", base)
-    database = build_database(folder / "layered", layered)
-    sysroot = Sysroot(folder / "host")
-    merge = sysroot.commit(container_merge(), database=base_database)
-    layer = sysroot.commit(client_layer(layered, packages=LAYERED), parent=merge, database=database)
-    return sysroot, sysroot.deploy(layer, ORIGIN.format(";".join(LAYERED)))
 
 
 def measure(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
@@ -143,15 +114,9 @@ def main() -> None:
     if missing is not None:
         print(f"NOT MEASURED, missing: {missing}")
         sys.exit(1 if os.environ.get("CI") else 0)
-    folder = Path(tempfile.mkdtemp(prefix="layercensus-bench-"))
-    try:
-        sysroot, deployment = make(folder)
+    with layered_sysroot() as (sysroot, deployment):
         arguments = [str(sysroot.path), str(deployment), str(sysroot.run_folder), sys.executable, __file__]
         subprocess.run(["unshare", "-m", "sh", "-c", LAYOUT, "sh", *arguments], check=True)
-    finally:
-        for path in folder.glob(f"host/ostree/deploy/{OSNAME}/deploy/*"):
-            subprocess.run(["chattr", "-i", str(path)], capture_output=True, check=False)
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -42,12 +42,12 @@ def test_at_the_start_a_look_is_due_and_must_read() -> None:
     assert is_read_due(State(), at(0))
 
 
-def test_a_look_is_due_each_thirty_seconds_and_one_at_a_time() -> None:
+def test_a_look_is_due_each_minute_and_one_at_a_time() -> None:
     begun = start_look(State(), at(100), SCHEDULE)
     assert not is_look_due(begun, at(500))
     ended = end_look(begun, READ, at(101), SCHEDULE)
-    assert not is_look_due(ended, at(129.9))
-    assert is_look_due(ended, at(130))
+    assert not is_look_due(ended, at(159.9))
+    assert is_look_due(ended, at(160))
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_a_failed_read_does_not_take_its_stamp_for_seen() -> None:
 
 def test_the_loop_wakes_for_a_look_for_its_end_and_when_facts_grow_too_old() -> None:
     state = played((0, READ))
-    assert wake_at(state, at(1), SCHEDULE) == 30
-    begun = start_look(state, at(30), SCHEDULE)
-    assert wake_at(begun, at(31), SCHEDULE) == 90
+    assert wake_at(state, at(1), SCHEDULE) == 60
+    begun = start_look(state, at(60), SCHEDULE)
+    assert wake_at(begun, at(61), SCHEDULE) == 120
     late = replace(state, look_due=5 * HOUR)
     assert wake_at(late, at(31), SCHEDULE) == 3 * HOUR
     assert wake_at(late, at(3 * HOUR + 1), SCHEDULE) == 5 * HOUR

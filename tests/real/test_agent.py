@@ -1,37 +1,35 @@
-"""Agents over real ostree sysroots, scraped by a real Prometheus; hosts that change, break and stop under them.
+"""Agents over real ostree sysroots; hosts that change, break and stop under them.
 
 What is expected is typed by hand from what was deployed, or what `inspect` says of the same root.
 """
 
 import ctypes
-import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
-from urllib.request import urlopen
 
 import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))
-from tests.agent.certificates import MISSING, OPENSSL, Authority
-from tests.agent.running import DEADLINE_SECONDS, SOURCE, Running, agent, class_in, parse, run_to_end, wait_for
-from tests.real.sysroots import NOBODY, Row, Sysroot, client_layer, missing_programs, text_of_rows
+from tests.agent.running import SOURCE, Running, agent, class_in, run_to_end, wait_for
+from tests.real.agent_hosts import (
+    LAYERED_ORIGIN,
+    ORIGIN,
+    Host,
+    clean_host,
+    layered_host,
+    same,
+    scratch_folder,
+    without_reads,
+)
+from tests.real.prometheus_server import require
+from tests.real.sysroots import NOBODY, missing_programs
 
 pytestmark = pytest.mark.real
 
-ORIGIN = "[origin]\nrefspec=rhcos:base\n"
-LAYERED_ORIGIN = f"{ORIGIN}\n[packages]\nrequested=strange-tool;usbguard;\n"
-BASH: Row = ("bash", "0", "5.1.8", "6.el9", "x86_64")
-TOOL: Row = ("strange-tool", "0", "1.0", "1.el9", "x86_64")
-USBGUARD: Row = ("usbguard", "0", "1.0.0", "15.el9", "x86_64")
 QUICK = {"look_seconds": 0.2}
 NON_EXTENSION = 'layercensus_changes{verdict="non_extension",kind="install"}'
 EXTENSION = 'layercensus_changes{verdict="extension",kind="install"}'
@@ -52,69 +50,18 @@ def _programs() -> None:
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """A folder that is gone afterwards: ostree marks its deployments immutable."""
-    folder = Path(tempfile.mkdtemp(prefix="layercensus-agent-"))
-    yield folder
-    for deployment in folder.glob("*/ostree/deploy/*/deploy/*"):
-        subprocess.run(["chattr", "-i", str(deployment)], capture_output=True, check=False)
-    shutil.rmtree(folder)
-
-
-class Host:
-    """A sysroot with one deployment, and the root below which an agent sees it."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.sysroot = Sysroot(folder / name)
-        self.root = folder / f"{name}-root"
-        self.base = self.sysroot.commit(
-            {"version": "'414.92.202405282322-0'", "rpmostree.rpmdb.pkglist": text_of_rows([BASH])}
-        )
-        self.folder = Path()
-
-    def boot(self, checksum: str, origin: str) -> None:
-        self.folder = self.sysroot.deploy(checksum, origin)
-        (self.root / "etc").mkdir(parents=True)
-        (self.root / "sysroot").symlink_to(self.sysroot.path)
-        # The very file, as a mount would show it.
-        (self.root / "etc/machine-id").hardlink_to(self.folder / "etc/machine-id")
-
-    def layer(self) -> str:
-        rows = [BASH, TOOL, USBGUARD]
-        return self.sysroot.commit(client_layer(rows, packages=["strange-tool", "usbguard"]), parent=self.base)
-
-    @property
-    def origin(self) -> Path:
-        return self.folder.with_name(f"{self.folder.name}.origin")
-
-    def bump(self) -> None:
-        """As libostree does after each write."""
-        os.utime(self.sysroot.path / "ostree/deploy")
-
-    def inspect(self) -> dict[str, float]:
-        program = [sys.executable, "-m", "layercensus", "inspect", "--root", str(self.root), "--format", "prometheus"]
-        return parse(subprocess.run(program, capture_output=True, text=True, check=False).stdout)
+    with scratch_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
 def clean(scratch: Path) -> Host:
-    host = Host(scratch, "clean")
-    host.boot(host.base, ORIGIN)
-    return host
+    return clean_host(scratch)
 
 
 @pytest.fixture
 def layered(scratch: Path) -> Host:
-    host = Host(scratch, "layered")
-    host.boot(host.layer(), LAYERED_ORIGIN)
-    return host
-
-
-def same(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    return {series: str(value) for series, value in one.items()} == {key: str(value) for key, value in other.items()}
-
-
-def without_reads(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {series: value for series, value in metrics.items() if not series.startswith("layercensus_read_")}
+    return layered_host(scratch)
 
 
 def test_an_agent_says_what_was_deployed(clean: Host, layered: Host) -> None:
@@ -131,13 +78,11 @@ def test_an_agent_says_what_was_deployed(clean: Host, layered: Host) -> None:
 
 
 def test_promtool_finds_nothing_wrong_with_what_is_served(layered: Host) -> None:
-    program = shutil.which("promtool")
-    if program is None:
-        skip("NO PROMTOOL CHECKED AN AGENT, missing: promtool (Debian package: prometheus)")
+    program = require("promtool")
     with agent(root=layered.root, package_metrics=True) as running:
         running.metrics()
         text = running.ask()[1]
-    done = subprocess.run([str(program), "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
@@ -207,7 +152,7 @@ def test_preview_and_self_check_on_a_layered_machine(layered: Host) -> None:
 def test_a_write_of_deployments_is_seen_without_waiting_for_the_hour(clean: Host) -> None:
     with agent(QUICK, root=clean.root) as running:
         assert running.metrics()[STAGED] == 0
-        clean.sysroot.deploy(clean.layer(), LAYERED_ORIGIN)
+        clean.sysroot.deploy(clean.layer("strange-tool", "usbguard"), LAYERED_ORIGIN)
         metrics = running.wait_until(lambda found: found[STAGED] == 1)
         assert class_in(metrics) == "clean"
         assert same(without_reads(metrics), clean.inspect())
@@ -318,124 +263,3 @@ def test_nothing_is_written_to_the_host(layered: Host) -> None:
 def tree(folder: Path) -> set[tuple[str, int, int]]:
     found = ((path, path.lstat()) for path in folder.rglob("*"))
     return {(str(path), status.st_mtime_ns, status.st_ctime_ns) for path, status in found}
-
-
-@contextmanager
-def prometheus(folder: Path, targets: Mapping[str, str], **settings: object) -> Iterator[str]:
-    """A Prometheus that scrapes these instances each second, with settings for all; its address."""
-    program = shutil.which("prometheus")
-    if program is None:
-        skip("NO PROMETHEUS SCRAPED AN AGENT, missing: prometheus (Debian package: prometheus)")
-    folder.mkdir()
-    jobs = [
-        {"job_name": name, "scrape_interval": "1s", "static_configs": [{"targets": [target]}], **settings}
-        for name, target in targets.items()
-    ]
-    (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": jobs}))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    process = subprocess.Popen(
-        [
-            str(program), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-            f"--web.listen-address={address}", "--log.level=error",
-        ]
-    )  # fmt: skip
-    try:
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(DEADLINE_SECONDS)
-
-
-def scraped(address: str, job: str) -> dict[str, float] | None:
-    """Series of one agent as Prometheus has them, in the form of an exposition."""
-    query = urlencode({"query": f'{{job="{job}",__name__=~"layercensus_.+"}}'})
-    try:
-        with urlopen(f"{address}/api/v1/query?{query}", timeout=DEADLINE_SECONDS) as answer:
-            results = json.load(answer)["data"]["result"]
-    except OSError:
-        return None
-    found = {}
-    for result in results:
-        labels = {key: value for key, value in result["metric"].items() if key not in {"job", "instance"}}
-        name = labels.pop("__name__")
-        found[(name, frozenset(item for item in labels.items() if item[1]))] = float(result["value"][1])
-    return {f"{name}{sorted(labels)}": value for (name, labels), value in found.items()} or None
-
-
-def as_scraped(metrics: Mapping[str, float]) -> dict[str, float]:
-    """An exposition in the same form: Prometheus drops labels without a value."""
-    found = {}
-    for series, value in metrics.items():
-        name, _, labels = series.partition("{")
-        pairs = [part.split("=", 1) for part in labels.rstrip("}").split(",") if part]
-        found[f"{name}{sorted((key, text.strip(chr(34))) for key, text in pairs if text != chr(34) * 2)}"] = value
-    return found
-
-
-def test_a_prometheus_has_what_inspect_says_before_and_after_a_change(
-    clean: Host, layered: Host, scratch: Path
-) -> None:
-    with agent(QUICK, root=clean.root) as one, agent(QUICK, root=layered.root) as two:
-        targets = {"clean": f"127.0.0.1:{one.port}", "layered": f"127.0.0.1:{two.port}"}
-        with prometheus(scratch / "prometheus", targets) as address:
-            for job, host in (("clean", clean), ("layered", layered)):
-                expected = as_scraped(host.inspect())
-                assert expected
-                got = wait_for(lambda job=job: scraped(address, job))  # type: ignore[misc]
-                assert same(without_reads(got), expected)
-                assert got["layercensus_read_success[]"] == 1
-            clean.sysroot.deploy(clean.layer(), LAYERED_ORIGIN)
-            expected = as_scraped(clean.inspect())
-            assert expected["layercensus_staged_changes[('verdict', 'non_extension')]"] == 1
-            wait_for(lambda: same(without_reads(scraped(address, "clean") or {}), expected) or None)
-
-
-def test_a_prometheus_scrapes_through_tls_while_authorities_rotate(layered: Host, scratch: Path) -> None:
-    if OPENSSL is None:
-        skip(MISSING)
-    folder = scratch / "tls"
-    folder.mkdir()
-    old, new, serving = (Authority(folder, name) for name in ("old", "new", "serving"))
-    scraper = "system:serviceaccount:openshift-monitoring:prometheus-k8s"
-    certificate, key = serving.issue("server", "server")
-    pairs = {"by-old": old.issue("a", scraper), "by-new": new.issue("b", scraper), "other": old.issue("c", "other")}
-    trusted = folder / "client-ca.crt"
-    trusted.write_text(old.certificate.read_text())
-    options: dict[str, Any] = {"tls_cert": certificate, "tls_key": key, "client_ca": trusted, "client_cn": [scraper]}
-    with agent(root=layered.root, **options) as running, ExitStack() as stack:
-        target = f"127.0.0.1:{running.port}"
-        addresses = {}
-        for name, (client_certificate, client_key) in pairs.items():
-            tls = {"ca_file": serving.certificate, "cert_file": client_certificate, "key_file": client_key}
-            settings = {"scheme": "https", "tls_config": {key: str(path) for key, path in tls.items()}}
-            one = prometheus(scratch / f"prometheus-{name}", {name: target}, **settings)
-            addresses[name] = stack.enter_context(one)
-
-        def reaches(*expected: str) -> bool | None:
-            up = {name for name, address in addresses.items() if is_up(address, name)}
-            return up == set(expected) or None
-
-        wait_for(lambda: reaches("by-old"))
-        assert same(without_reads(scraped(addresses["by-old"], "by-old") or {}), as_scraped(layered.inspect()))
-        assert scraped(addresses["other"], "other") is None
-        assert scraped(addresses["by-new"], "by-new") is None
-        replace_file(trusted, old.certificate.read_text() + new.certificate.read_text())
-        wait_for(lambda: reaches("by-old", "by-new"))
-        replace_file(trusted, new.certificate.read_text())
-        wait_for(lambda: reaches("by-new"))
-
-
-def replace_file(path: Path, text: str) -> None:
-    beside = path.with_suffix(".beside")
-    beside.write_text(text)
-    beside.replace(path)
-
-
-def is_up(address: str, job: str) -> bool:
-    try:
-        with urlopen(f"{address}/api/v1/query?{urlencode({'query': f'up{{job={json.dumps(job)}}}'})}") as answer:
-            results = json.load(answer)["data"]["result"]
-    except OSError:
-        return False
-    return bool(results) and results[0]["value"][1] == "1"

@@ -5,11 +5,8 @@ the contract's series and values and nothing else. Everything is on loopback; th
 """
 
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,19 +14,18 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.parse import urlencode
-from urllib.request import urlopen
 
 import pytest
 import yaml
+
+sys.path.append(str(Path(__file__).parents[2]))
+from tests.real.prometheus_server import DEADLINE_SECONDS, Prometheus, prometheus
 
 from layercensus.cluster.contract import read_contract
 from layercensus.cluster.manifests import render_agent, render_mcd
 
 pytestmark = pytest.mark.real
 
-DEADLINE_SECONDS = 90.0
 # As the platform's monitoring operator configures them: config map telemetry-config, from 4.14 (alerts) and 4.16 on.
 SELECTORS = (
     '{__name__=~"cluster:usage:.*"}',
@@ -80,16 +76,6 @@ AGENT_ALERTS = {
     alert("LayerCensusOverridesBeforeUpgrade", "info"): 1.0,
     alert("LayerCensusSignalDark", "warning", signal="mcd_upstream"): 1.0,
 }
-
-
-def require(program: str) -> str:
-    path = shutil.which(program)
-    if path is None:
-        reason = f"{program} is not installed, so the rules were NOT EVALUATED FOR REAL (Debian package: prometheus)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
 
 
 class Cluster:
@@ -144,7 +130,7 @@ class Cluster:
             thread.join()
 
 
-def configuration(port: int, rules: list[str]) -> str:
+def configuration(port: int, rules: list[str]) -> dict[str, Any]:
     def job(name: str, path: str, **labels: str) -> dict[str, Any]:
         targets = [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]
         return {"job_name": name, "metrics_path": path, "honor_labels": name == "ksm", "static_configs": targets}
@@ -155,52 +141,26 @@ def configuration(port: int, rules: list[str]) -> str:
         jobs.append(job(f"mcd-{node}", f"/mcd/{node}", node=node, pod=f"machine-config-daemon-{node}"))
         jobs.append(job(f"agent-{node}", f"/agent/{node}", node=node, pod=f"layercensus-{node}"))
     times = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-    return yaml.safe_dump({"global": times, "rule_files": rules, "scrape_configs": jobs})
+    return {"global": times, "rule_files": rules, "scrape_configs": jobs}
 
 
 @contextmanager
-def running_prometheus(folder: Path, port: int, files: Mapping[str, str]) -> Iterator[str]:
-    """A Prometheus that scrapes `port` and evaluates these manifests, waits of alerts cut to none; yields its URL."""
-    program = require("prometheus")
+def running_prometheus(folder: Path, port: int, files: Mapping[str, str]) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes `port` and evaluates these manifests, waits of alerts cut to none."""
     names = [name for name in files if "prometheusrule" in name]
     for name in names:
         spec = yaml.safe_load(files[name])["spec"]
         for rule in spec["groups"][0]["rules"]:
             rule.pop("for", None)
         (folder / name.rpartition("/")[2]).write_text(yaml.safe_dump(spec))
-    (folder / "prometheus.yml").write_text(configuration(port, [name.rpartition("/")[2] for name in names]))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                *(program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),
-                *(f"--web.listen-address={listen}", "--storage.tsdb.retention.time=1h"),
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield f"http://{listen}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(30)
+    with prometheus(folder, configuration(port, [name.rpartition("/")[2] for name in names])) as server:
+        yield server
 
 
-def fetch(url: str, path: str, parameters: list[tuple[str, str]]) -> str:
-    with urlopen(f"{url}{path}?{urlencode(parameters)}", timeout=10) as response:
-        return str(response.read().decode())
-
-
-def federated(url: str) -> dict[str, float]:
+def federated(server: Prometheus) -> dict[str, float]:
     """What telemetry would take: series -> value. An empty label is none; federation adds an empty instance."""
     found: dict[str, float] = {}
-    for line in fetch(url, "/federate", [("match[]", selector) for selector in SELECTORS]).splitlines():
+    for line in server.get("/federate", *(("match[]", selector) for selector in SELECTORS)).splitlines():
         match = re.fullmatch(r"([a-zA-Z_:]+)(?:\{(.*)\})? (\S+) \d+", line)
         if match and not line.startswith("#"):
             labels = [label for label in re.findall(r'[a-z_]+="[^"]*"', match[2] or "") if not label.endswith('=""')]
@@ -208,16 +168,9 @@ def federated(url: str) -> dict[str, float]:
     return found
 
 
-def queried(url: str) -> dict[str, float]:
+def queried(server: Prometheus) -> dict[str, float]:
     """The same through the API, firing alerts apart."""
-    answer = json.loads(fetch(url, "/api/v1/query", [("query", '{__name__=~"cluster:.*"}')]))
-    found: dict[str, float] = {}
-    for sample in answer["data"]["result"]:
-        labels = dict(sample["metric"])
-        name = labels.pop("__name__")
-        text = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
-        found[name + (f"{{{text}}}" if text else "")] = float(sample["value"][1])
-    return found
+    return server.series('{__name__=~"cluster:.*"}')
 
 
 def await_answer(ask: Callable[[], dict[str, float]], expected: Mapping[str, float], log: Path) -> None:
@@ -227,7 +180,7 @@ def await_answer(ask: Callable[[], dict[str, float]], expected: Mapping[str, flo
     while time.monotonic() < deadline:
         try:
             found = ask()
-        except (URLError, ConnectionError):
+        except OSError:
             found = {}
         else:
             if found == expected:
@@ -250,14 +203,14 @@ def test_a_real_prometheus_answers_the_contract_and_nothing_else(
 ) -> None:
     cluster = Cluster()
     files = render(release, telemetry=True)
-    with cluster.served() as port, running_prometheus(tmp_path, port, files) as url:
-        await_answer(lambda: federated(url), series | alerts, tmp_path / "log")
-        await_answer(lambda: queried(url), series, tmp_path / "log")
+    with cluster.served() as port, running_prometheus(tmp_path, port, files) as server:
+        await_answer(lambda: federated(server), series | alerts, tmp_path / "log")
+        await_answer(lambda: queried(server), series, tmp_path / "log")
         assert sum(value for name, value in series.items() if "mcd_unsupported" in name or "nodes:count{l" in name) == 5
 
         del cluster.pages["/ksm"]  # kube-state-metrics falls silent: ours end, none of them becomes zero
         kept = {name: value for name, value in series.items() if "usage" not in name}
-        await_answer(lambda: queried(url), kept, tmp_path / "log")
+        await_answer(lambda: queried(server), kept, tmp_path / "log")
 
 
 def test_without_consent_telemetry_finds_nothing(tmp_path: Path) -> None:
@@ -266,19 +219,6 @@ def test_without_consent_telemetry_finds_nothing(tmp_path: Path) -> None:
     expected = {
         name.replace(name.split("{")[0], twins[name.split("{")[0]]): value for name, value in AGENT_ANSWER.items()
     }
-    with Cluster().served() as port, running_prometheus(tmp_path, port, files) as url:
-
-        def recorded() -> dict[str, float]:
-            query = '{__name__=~"layercensus:local.*"}'
-            answer = json.loads(fetch(url, "/api/v1/query", [("query", query)]))
-            found = {}
-            for sample in answer["data"]["result"]:
-                labels = dict(sample["metric"])
-                name = labels.pop("__name__")
-                found[f"{name}{{{','.join(f'{key}={json.dumps(value)}' for key, value in labels.items())}}}"] = float(
-                    sample["value"][1]
-                )
-            return found
-
-        await_answer(recorded, expected, tmp_path / "log")
-        assert federated(url) == {}
+    with Cluster().served() as port, running_prometheus(tmp_path, port, files) as server:
+        await_answer(lambda: server.series('{__name__=~"layercensus:local.*"}'), expected, tmp_path / "log")
+        assert federated(server) == {}

@@ -22,7 +22,7 @@ class Schedule:
     The client authorities are asked for each `client_ca_seconds`, and after a failure as soon as the retry allows.
     """
 
-    look_seconds: float = 30.0
+    look_seconds: float = 60.0
     read_seconds: float = 3600.0
     hold_seconds: float = 3 * 3600.0
     timeout_seconds: float = 60.0
