@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +17,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))
 from tests.agent.certificates import MISSING, OPENSSL, Authority
-from tests.agent.running import agent, package_mode_host, wait_for
+from tests.agent.running import DEADLINE_SECONDS, agent, package_mode_host, wait_for
 from tests.agent.test_tls import REFUSED, SCRAPER, client, status_for
 
 from layercensus.agent.client_ca import Api, find_api, read_client_ca
@@ -146,6 +148,11 @@ def test_an_agent_follows_the_api(api: StandIn, tmp_path: Path) -> None:
         api.status = 200
         wait_for(lambda: admits(running, by_old))
         asked = len(api.asked)
+        # A probe that connects and goes is no client that was refused.
+        for _ in range(5):
+            socket.create_connection(("127.0.0.1", running.port), DEADLINE_SECONDS).close()
+            time.sleep(0.2)
+        assert len(api.asked) == asked
         # Once it is known the next question is due in an hour, but a client that is refused hastens it.
         api.tells(new)
         with pytest.raises(REFUSED):

@@ -18,6 +18,10 @@ _CHUNK_BYTES = 4096
 _BACKLOG = 128
 
 
+class UntrustedError(OSError):
+    """A client showed a certificate that no authority we know has signed."""
+
+
 class Want(Enum):
     """What a wire waits for."""
 
@@ -32,7 +36,7 @@ class Wire(Protocol):
         """Number that a selector waits on."""
 
     def greet(self) -> Want | None:
-        """Agree on how to talk; None once that is done."""
+        """Agree on how to talk; None once that is done. Raises `UntrustedError`, `OSError`."""
 
     def is_admitted(self) -> bool:
         """Whether this client may ask."""
@@ -131,7 +135,8 @@ def open_listener(host: str, port: int) -> socket.socket:
 class Server:
     """Connections of one listener. `answer` gives bytes for a request; `wrap` makes a wire, None to refuse.
 
-    `refused` is called when a client could not be greeted: its certificate may be newer than what we know.
+    `refused` is called when a client's certificate is not trusted, as it may be newer than the authorities we know. A
+    client that only connects, as a probe does, asks for nothing new.
     """
 
     listener: socket.socket
@@ -217,9 +222,10 @@ class Server:
                     return
         except EOFError:
             self._drop(connection)
+        except UntrustedError:
+            self.refused()
+            self._drop(connection)
         except OSError:
-            if not connection.greeted:
-                self.refused()
             self._drop(connection)
 
     def _wait(self, connection: _Connection, want: Want) -> None:

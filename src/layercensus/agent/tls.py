@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from layercensus.agent.server import Want
+from layercensus.agent.server import UntrustedError, Want
 
 _Marks = tuple[tuple[int, int, int], ...]
 
@@ -109,9 +109,11 @@ class TlsWire:
         self.close = wrapped.close
 
     def greet(self) -> Want | None:
-        """Shake hands. Raises `ssl.SSLError` for a client without a certificate that is trusted."""
+        """Shake hands. Raises `UntrustedError` for a certificate that is not trusted, `ssl.SSLError` for none."""
         try:
             self.socket.do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            raise UntrustedError(str(error)) from error
         except ssl.SSLWantReadError:
             return Want.READ
         except ssl.SSLWantWriteError:
