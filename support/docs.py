@@ -8,6 +8,7 @@ from pathlib import Path
 
 from layercensus.classify.rules import RULES
 from layercensus.cluster.docs import format_metrics_docs, format_telemetry_docs
+from layercensus.cluster.manifests import render_agent
 from layercensus.data import list_names, read_json
 from layercensus.options import build_parser
 
@@ -55,12 +56,21 @@ def questions_page() -> str:
     return "".join(parts)
 
 
+def kit_page() -> str:
+    """README of a rendered kit, as the one who applies it reads it."""
+    readme = render_agent("4.14", telemetry=False)["README.md"]
+    said = "This is the README that `layercensus manifests --release 4.14` puts into its folder.\n\n"
+    title, _, rest = readme.partition("\n\n")
+    return f"{title}\n\n{said}{rest}"
+
+
 PAGES = {
     "docs/cli.md": cli_page,
     "docs/rules.md": rules_page,
     "docs/metrics.md": format_metrics_docs,
     "docs/telemetry.md": format_telemetry_docs,
     "docs/questions.md": questions_page,
+    "docs/operations/kit.md": kit_page,
 }
 
 

@@ -47,7 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_agent(
         commands.add_parser("agent", help="on a node: read it hourly and when it changes, and serve its metrics")
     )
-    _add_manifests(commands.add_parser("manifests", help="rules for a cluster of a release, to apply with oc"))
+    _add_manifests(
+        commands.add_parser("manifests", help="a folder to apply with oc: the agent and its rules, or rules alone")
+    )
     _add_demo(commands.add_parser("demo", help="captures -> census -> lake -> report, on machines that come with it"))
     return parser
 
@@ -113,15 +115,27 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _add_manifests(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--release", type=_release, required=True, metavar="4.14", help="the cluster's OpenShift release"
+        "--release", type=_release, metavar="4.14", help="the cluster's OpenShift release; must be given"
     )
     parser.add_argument(
-        "--mode", choices=("agent", "mcd"), default="agent", help="whose series the rules read (default: agent)"
+        "--mode",
+        choices=("agent", "mcd"),
+        default="agent",
+        help="with an agent on each node, or rules over the platform's own gauge alone (default: agent)",
     )
+    parser.add_argument(
+        "--platform",
+        choices=("openshift", "kubernetes"),
+        default="openshift",
+        help="kubernetes: on Fedora CoreOS, without --release (default: openshift)",
+    )
+    parser.add_argument("--image", type=_image, metavar="REFERENCE", help="the agent's image (default: in the README)")
     parser.add_argument(
         "--telemetry", action="store_true", help="record under the names that leave the cluster: consent"
     )
-    parser.add_argument("--output", metavar="DIR", help="the folder to make (default: layercensus-MODE-RELEASE)")
+    parser.add_argument(
+        "--output", metavar="DIR", help="the folder to make (default: layercensus-MODE-RELEASE, or -kubernetes)"
+    )
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +151,12 @@ def _add_release(parser: argparse.ArgumentParser) -> None:
 def _release(text: str) -> str:
     if not re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no release: it should look like 4.14")
+    return text
+
+
+def _image(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no image: it should look like registry.example.com/name:tag")
     return text
 
 

@@ -31,10 +31,10 @@ class Authority:
     def certificate(self) -> Path:
         return self.folder / f"{self.name}.crt"
 
-    def issue(self, file: str, common_name: str) -> tuple[Path, Path]:
-        """Certificate and key."""
+    def issue(self, file: str, common_name: str, names: str = "IP:127.0.0.1,DNS:localhost") -> tuple[Path, Path]:
+        """Certificate and key; `names`: what else the certificate is for."""
         extensions = self.folder / f"{file}.ext"
-        extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        extensions.write_text(f"subjectAltName={names}\n")
         make(self.folder, file, common_name, self, extensions)
         return self.folder / f"{file}.crt", self.folder / f"{file}.key"
 

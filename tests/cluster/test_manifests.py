@@ -63,9 +63,14 @@ def test_a_folder_applies_what_its_kustomization_lists_and_keeps_the_rest_aside(
     files = render(release, telemetry)
     kustomization = yaml.safe_load(files["kustomization.yaml"])
     top = {name for name in files if "/" not in name} - {"README.md", "kustomization.yaml"}
-    assert set(kustomization["resources"]) == top
+    rules = {name for name in files if name.startswith("rules/")} - {"rules/kustomization.yaml"}
+    assert set(kustomization["resources"]) == top | ({"rules"} if rules else set())
     assert kustomization["resources"][0] == "namespace.yaml"
-    assert ("prometheusrule-alerts.yaml" in top) is telemetry
+    if rules:
+        listed = yaml.safe_load(files["rules/kustomization.yaml"])["resources"]
+        assert {f"rules/{name}" for name in listed} == rules
+    applied = {name.rpartition("/")[2] for name in top | rules}
+    assert ("prometheusrule-alerts.yaml" in applied) is telemetry
     namespace = yaml.safe_load(files["namespace.yaml"])["metadata"]
     assert not namespace["name"].startswith("openshift-")
     assert namespace["labels"]["openshift.io/cluster-monitoring"] == "true"

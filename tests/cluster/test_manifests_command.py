@@ -22,7 +22,7 @@ def test_renders_again_into_its_own_folder_and_leaves_nothing_of_the_first(tmp_p
     main(["manifests", "--mode", "agent", "--release", "4.14", "--output", str(folder)])
     assert not (folder / "prometheusrule-mcd.yaml").exists()
     assert not (folder / "optional" / "prometheusrule-mcd-upstream.yaml").exists()
-    assert (folder / "prometheusrule-agent.yaml").exists()
+    assert (folder / "rules" / "prometheusrule-agent.yaml").exists()
 
 
 def test_leaves_a_foreign_folder_alone(tmp_path: Path, capsys: Any) -> None:

@@ -1,13 +1,18 @@
 """A release to a folder of manifests: relative path -> text. Pure.
 
-Files at the top are what `oc apply -k` applies. Files in `optional/` are applied by hand and by nothing else: without
-consent that includes every alert, since the platform forwards firing alerts.
+Files at the top, and the rules of the agent's kit in `rules/`, are what `oc apply -k` applies. Files in `optional/` are
+applied by hand and by nothing else: without consent that includes every alert, since the platform forwards firing ones.
 """
 
-from collections.abc import Mapping
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
 
+from layercensus.cluster import access, dashboards, scrape, workload
+from layercensus.cluster.certificates import certificate_requests
 from layercensus.cluster.contract import Component, read_contract
-from layercensus.cluster.readme import render_readme
+from layercensus.cluster.kit import NAME, Kit, Platform, make_kit, metadata
+from layercensus.cluster.readme import file_meaning, render_kit_readme, render_mcd_readme
 from layercensus.cluster.releases import check_release, has_mcd_gauge, lost_mcd_series
 from layercensus.cluster.rules import (
     AlertRule,
@@ -20,6 +25,10 @@ from layercensus.cluster.rules import (
 )
 from layercensus.cluster.yaml_text import Value, format_yaml
 from layercensus.errors import ClusterError, Fault
+
+# Rules of Kubernetes are those of the oldest release: none of them speaks of the machine config daemon.
+_RULES_WITHOUT_RELEASE = "4.12"
+_CONSOLE_NAMESPACE = "openshift-config-managed"
 
 
 def render_mcd(release: str, telemetry: bool) -> Mapping[str, str]:
@@ -36,13 +45,48 @@ def render_mcd(release: str, telemetry: bool) -> Mapping[str, str]:
             next_step="use --mode agent, which needs no gauge, or a release from 4.14 on",
         )
     rules = {"prometheusrule-mcd.yaml": _prometheus_rule("layercensus-mcd", mcd_group(release, telemetry=telemetry))}
-    extra = _extra_rules(release, Component.MCD, telemetry=telemetry)
-    return _folder(Component.MCD, release, {**rules, **extra}, telemetry=telemetry)
+    rules |= _extra_rules(release, Component.MCD, telemetry=telemetry)
+    files = {"namespace.yaml": format_yaml(_namespace_of_rules()), **rules}
+    files["kustomization.yaml"] = _kustomization([name for name in files if not name.startswith("optional/")])
+    return {"README.md": render_mcd_readme(release, tuple(files), telemetry=telemetry), **files}
 
 
-def render_agent(release: str, telemetry: bool) -> Mapping[str, str]:
-    """Folder of mode agent, without the agent itself. Raises `ClusterError` for a release without catalog."""
-    return _folder(Component.AGENT, release, render_agent_rules(release, telemetry=telemetry), telemetry=telemetry)
+def render_agent(release: str, telemetry: bool, image: str | None = None) -> Mapping[str, str]:
+    """Folder of mode agent for OpenShift: agent, access, scrape, rules, dashboard.
+
+    Raises `ClusterError` for a release without catalog.
+    """
+    check_release(release)
+    kit = make_kit(Platform.OPENSHIFT, release, image, telemetry=telemetry)
+    applied: dict[str, Sequence[Value]] = {
+        "namespace.yaml": [access.namespace(kit)],
+        "service-account.yaml": [workload.service_account(kit)],
+        "scc.yaml": [access.security_context_constraints(), *access.use_of_constraints(kit)],
+        "client-ca.yaml": [access.reading_of_client_ca(kit)],
+        "daemonset.yaml": [workload.priority_class(), workload.daemon_set(kit)],
+        "service.yaml": [scrape.service(kit)],
+        "prometheus.yaml": [*access.discovery_by_prometheus(kit), scrape.service_monitor(kit)],
+        "network-policy.yaml": [access.network_policy(kit)],
+        "console-dashboard.yaml": [_console_dashboard(kit, release)],
+    }
+    grafana = json.dumps(dashboards.grafana_dashboard(release, telemetry=telemetry), indent=2) + "\n"
+    return _kit_folder(kit, applied, {"optional/grafana-dashboard.json": grafana})
+
+
+def render_kubernetes(image: str | None = None) -> Mapping[str, str]:
+    """Folder of mode agent for Kubernetes on Fedora CoreOS; nothing leaves such a cluster, so it needs no consent."""
+    kit = make_kit(Platform.KUBERNETES, None, image, telemetry=False)
+    applied: dict[str, Sequence[Value]] = {
+        "namespace.yaml": [access.namespace(kit)],
+        "service-account.yaml": [workload.service_account(kit)],
+        "daemonset.yaml": [workload.priority_class(), workload.daemon_set(kit)],
+        "service.yaml": [scrape.service(kit)],
+        "prometheus.yaml": [scrape.service_monitor(kit)],
+        "network-policy.yaml": [access.network_policy(kit)],
+        "grafana-dashboard.yaml": [_grafana_dashboard(kit)],
+    }
+    certificates = _documents(kit, "optional/certificates.yaml", certificate_requests(kit))
+    return _kit_folder(kit, applied, {"optional/certificates.yaml": certificates})
 
 
 def render_agent_rules(release: str, telemetry: bool) -> Mapping[str, str]:
@@ -55,6 +99,26 @@ def render_agent_rules(release: str, telemetry: bool) -> Mapping[str, str]:
         "prometheusrule-agent.yaml": _prometheus_rule("layercensus-agent", agent_group(release, telemetry=telemetry))
     }
     return {**rules, **_extra_rules(release, Component.AGENT, telemetry=telemetry)}
+
+
+def _kit_folder(kit: Kit, applied: Mapping[str, Sequence[Value]], aside: Mapping[str, str]) -> Mapping[str, str]:
+    rules = render_agent_rules(kit.release or _RULES_WITHOUT_RELEASE, telemetry=kit.telemetry)
+    within = {(name if name.startswith("optional/") else f"rules/{name}"): text for name, text in rules.items()}
+    files = {name: _documents(kit, name, objects) for name, objects in applied.items()}
+    files |= within
+    files["rules/kustomization.yaml"] = _kustomization(
+        [name.partition("/")[2] for name in within if name.startswith("rules/")]
+    )
+    files |= aside
+    files["optional/self-check.yaml"] = _documents(kit, "self-check.yaml", [workload.self_check_job(kit)])
+    files["kustomization.yaml"] = _kustomization([*applied, "rules"])
+    return {"README.md": render_kit_readme(kit, tuple(files)), **files}
+
+
+def _documents(kit: Kit, name: str, objects: Sequence[Value]) -> str:
+    """A file's text: what it is for, then its objects."""
+    meaning = textwrap.wrap(f"{file_meaning(name, kit.platform, telemetry=kit.telemetry)}.", 100)
+    return "".join(f"# {line}\n" for line in meaning) + "---\n".join(format_yaml(each) for each in objects)
 
 
 def _extra_rules(release: str, component: Component, *, telemetry: bool) -> Mapping[str, str]:
@@ -73,43 +137,47 @@ def _extra_rules(release: str, component: Component, *, telemetry: bool) -> Mapp
     return files
 
 
-def _folder(component: Component, release: str, rules: Mapping[str, str], *, telemetry: bool) -> Mapping[str, str]:
-    files = {"namespace.yaml": format_yaml(_namespace()), **rules}
-    files["kustomization.yaml"] = format_yaml(_kustomization(files))
-    return {"README.md": render_readme(component, release, tuple(files), telemetry=telemetry), **files}
+def _namespace_of_rules() -> Value:
+    labels = {"app.kubernetes.io/name": NAME, "openshift.io/cluster-monitoring": "true"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": read_contract().namespace, "labels": labels}}
 
 
-def _namespace() -> Value:
-    name = read_contract().namespace
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": name,
-            "labels": {"app.kubernetes.io/name": "layercensus", "openshift.io/cluster-monitoring": "true"},
-        },
-    }
+def _kustomization(resources: Sequence[str]) -> str:
+    return format_yaml(
+        {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(resources)}
+    )
 
 
-def _kustomization(files: Mapping[str, str]) -> Value:
-    return {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [name for name in files if not name.startswith("optional/")],
-    }
+def _console_dashboard(kit: Kit, release: str) -> Value:
+    labels = {"app.kubernetes.io/name": NAME, "console.openshift.io/dashboard": "true"}
+    dashboard = dashboards.console_dashboard(release, telemetry=kit.telemetry)
+    return _config_map(metadata(kit, f"{NAME}-dashboard", namespace=_CONSOLE_NAMESPACE, labels=labels), dashboard)
+
+
+def _grafana_dashboard(kit: Kit) -> Value:
+    labels = {"app.kubernetes.io/name": NAME, "grafana_dashboard": "1"}
+    dashboard = dashboards.grafana_dashboard(_RULES_WITHOUT_RELEASE, telemetry=False)
+    return _config_map(metadata(kit, f"{NAME}-dashboard", labels=labels), dashboard)
+
+
+def _config_map(about: Mapping[str, Value], dashboard: Mapping[str, Value]) -> Value:
+    text = json.dumps(dashboard, indent=2)
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": {f"{NAME}.json": text}}
 
 
 def _prometheus_rule(name: str, group: RuleGroup) -> str:
+    rules: list[Value] = [_rule(rule) for rule in group.rules]
+    about: Value = {
+        "name": name,
+        "namespace": read_contract().namespace,
+        "labels": {"app.kubernetes.io/name": NAME},
+    }
     return format_yaml(
         {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "PrometheusRule",
-            "metadata": {
-                "name": name,
-                "namespace": read_contract().namespace,
-                "labels": {"app.kubernetes.io/name": "layercensus"},
-            },
-            "spec": {"groups": [{"name": group.name, "rules": [_rule(rule) for rule in group.rules]}]},
+            "metadata": about,
+            "spec": {"groups": [{"name": group.name, "rules": rules}]},
         }
     )
 

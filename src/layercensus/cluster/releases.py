@@ -72,6 +72,21 @@ def lost_mcd_series(release: str) -> bool:
     return allows_mcd_series(release) and release not in _facts()["platform_records"]
 
 
+def has_scrape_class(release: str) -> bool:
+    """Whether the platform's Prometheus of this release has a class of scrapes with its client certificate."""
+    return release_key(release) >= release_key(_facts()["scrape_class_since"])
+
+
+def has_endpoint_slices(release: str) -> bool:
+    """Whether the Prometheus of this release, or of the next, finds pods by endpoint slices."""
+    return release_key(release) >= release_key(_facts()["endpoint_slices_since"])
+
+
+def has_package_mode_workers(release: str) -> bool:
+    """Whether workers of this release may be package-mode RHEL, which has no ostree."""
+    return release_key(release) <= release_key(_facts()["package_mode_until"])
+
+
 def kernel_rows(release: str) -> tuple[KernelRow, ...]:
     """Kernel types of this release, for each the OS versions that differ first, then every other OS version.
 
