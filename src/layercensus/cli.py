@@ -21,6 +21,7 @@ from layercensus.options import parse_options
 from layercensus.text import visible
 
 _EXITS = {Fault.USAGE: EXIT_USAGE, Fault.US: EXIT_BUG}
+_EXTRAS = {"collect": "fleet", "token": "fleet"}
 _PROGRESS_AFTER_SECONDS = 1.0
 _PROGRESS_EVERY_SECONDS = 0.1
 
@@ -71,7 +72,7 @@ def _load(command: str) -> ModuleType:
         raise UsageError(
             f"{command} needs the library {error.name}, which the base does not bring",
             fault=Fault.USAGE,
-            next_step="pip install 'layercensus[report]'",
+            next_step=f"pip install 'layercensus[{_EXTRAS.get(command, 'report')}]'",
         ) from error
 
 

@@ -59,6 +59,10 @@ class ClusterError(LayerCensusError):
     """Rules or manifests for a release cannot be rendered."""
 
 
+class FleetError(LayerCensusError):
+    """The collector cannot start, or its keys cannot be read."""
+
+
 class LakeError(LayerCensusError):
     """The lake cannot be read or written."""
 

@@ -50,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_manifests(
         commands.add_parser("manifests", help="a folder to apply with oc: the agent and its rules, or rules alone")
     )
+    _add_collect(commands.add_parser("collect", help="take the reports of a fleet's clusters into a lake"))
+    _add_token(commands.add_parser("token", help="let one cluster send its reports to a collector"))
     _add_demo(commands.add_parser("demo", help="captures -> census -> lake -> report, on machines that come with it"))
     return parser
 
@@ -138,6 +140,33 @@ def _add_manifests(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_collect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lake", required=True, metavar="DIR", help="the lake; made if it is not there")
+    parser.add_argument("--keys", required=True, metavar="FILE", help="the keys that tokens are signed with")
+    parser.add_argument("--listen", metavar="ADDRESS:PORT", help="default: 127.0.0.1:9465")
+    parser.add_argument("--tls-cert", metavar="FILE", help="serving certificate; read again when it changes")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key")
+    parser.add_argument(
+        "--workers", type=_count, default=1, metavar="N", help="processes that take reports (default: 1)"
+    )
+    parser.add_argument("--pseudonymous", action="store_true", help="keep a keyed hash in place of each cluster's id")
+    parser.add_argument("--inbox", metavar="DIR", help="where reports wait for the lake (default: inbox/ in the lake)")
+    parser.add_argument(
+        "--name",
+        type=_name,
+        metavar="NAME",
+        help="of this collector, where several share an inbox (default: the host's)",
+    )
+
+
+def _add_token(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--keys", required=True, metavar="FILE", help="the keys; made if the file is not there")
+    parser.add_argument("--cluster-id", type=_uuid, metavar="UUID", help="the cluster that the token is for")
+    parser.add_argument("--days", type=_days, default=400, metavar="N", help="how long it holds (default: 400)")
+    parser.add_argument("--new-key", action="store_true", help="sign with a new key; tokens of older keys still hold")
+    parser.add_argument("--revoke", type=_uuid, metavar="UUID", help="make every token of this cluster void")
+
+
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", default=_DEMO_FOLDER, metavar="DIR", help=f"default: {_DEMO_FOLDER}")
 
@@ -174,6 +203,18 @@ def _count(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 999")
     return int(text)
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days from 1 to 9999")
+    return int(text)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: letters, digits, dots and dashes")
+    return text
 
 
 def _day(text: str) -> str:

@@ -3,7 +3,6 @@
 What reads the host is imported by short-lived children only, so that the agent itself stays small.
 """
 
-import ipaddress
 from argparse import Namespace
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +15,7 @@ from layercensus.agent.outlets import open_server, write_each_to
 from layercensus.agent.state import Look, Schedule, Stamp, State
 from layercensus.classify.census import classify
 from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings
+from layercensus.commands.addresses import is_loopback, parse_listen
 from layercensus.errors import Fault, UsageError
 from layercensus.metrics.families import exposition_lines, machine_families, needs_of
 from layercensus.metrics.read_families import package_family, read_lines
@@ -35,7 +35,7 @@ def run(options: Namespace, surroundings: Surroundings, schedule: Schedule | Non
     if options.self_check:
         return (yield from _self_check(root))
     listen = options.listen or (None if options.textfile else DEFAULT_LISTEN)
-    address = parse_listen(listen, tls=_wants_tls(options)) if listen else None
+    address = parse_address(listen, tls=_wants_tls(options)) if listen else None
     agent = Agent(
         look=partial(look_at, root, package_metrics=options.package_metrics),
         express=partial(express, unknown="".join(_lines(classify(_unread())))),
@@ -52,22 +52,13 @@ def run(options: Namespace, surroundings: Surroundings, schedule: Schedule | Non
     return EXIT_DONE
 
 
-def parse_listen(text: str, *, tls: bool) -> tuple[str, int]:
-    """Host and port of `127.0.0.1:9464` or `[::1]:9464`. Raises `UsageError`, for an open address without TLS too."""
-    host, _, port = text.rpartition(":")
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
-        number = int(port) if port.isascii() and port.isdigit() else -1
-    except ValueError:
-        address, number = None, -1
-    if address is None or not 0 <= number <= 65535:
-        next_step = f"write it as {DEFAULT_LISTEN} or [::1]:9464"
-        raise UsageError(f"{text!r} is no address and port", where="--listen", fault=Fault.USAGE, next_step=next_step)
-    if not tls and not address.is_loopback:
+def parse_address(text: str, *, tls: bool) -> tuple[str, int]:
+    """Host and port. Raises `UsageError` for what is none, and for an open address without TLS."""
+    host, port = parse_listen(text, DEFAULT_LISTEN)
+    if not tls and not is_loopback(host):
         next_step = "give --tls-cert, --tls-key and --client-cn, or listen on 127.0.0.1"
         raise UsageError(f"{host} is open to others", where="--listen", fault=Fault.USAGE, next_step=next_step)
-    return str(address), number
+    return host, port
 
 
 def look_at(root: Path, before: Stamp, must_read: bool, *, package_metrics: bool = False) -> Look:

@@ -35,9 +35,9 @@ def connect() -> duckdb.DuckDBPyConnection:
 def write_rows(lake: Path, rows: Iterable[Row]) -> int:
     """Merge rows into the lake, which is made if there is none, and return how many rows came.
 
-    All rows are checked before the first is written. Of several rows with one key (day, cluster, signal) the latest
-    `received_at` stays, at a tie the one that came last, so that the same import done twice changes nothing. Each day
-    is on the disk as a whole or not at all. Raises `LakeError`.
+    All rows are checked before the first is written. Of several rows with one key (day, cluster, signal) the one
+    observed latest stays, at a tie the one received latest, at another the one that came last, so that the same import
+    done twice changes nothing. Each day is on the disk as a whole or not at all. Raises `LakeError`.
     """
     contract = row_contract()
     with connect() as connection:
@@ -122,7 +122,8 @@ def _merge_day(connection: duckdb.DuckDBPyConnection, lake: Lake, day: date, con
     merged = f"""
         CREATE OR REPLACE TEMP TABLE merged AS SELECT {names} FROM ({candidates})
         QUALIFY ROW_NUMBER() OVER (
-            PARTITION BY {", ".join(contract.key)} ORDER BY received_at DESC NULLS LAST, arrival DESC
+            PARTITION BY {", ".join(contract.key)}
+            ORDER BY observed_at DESC NULLS LAST, received_at DESC NULLS LAST, arrival DESC
         ) = 1"""  # noqa: S608 - same
 
     def write(temporary: Path) -> None:

@@ -1,0 +1,105 @@
+"""⇄ What a collector says of itself: counters over all its processes, in files that they share.
+
+The library is prometheus_client in its mode for several processes. Requests are counted in plain numbers and handed
+over once for each commit, since a counter that lies in a shared file costs more than a request should.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_LABELS = {
+    "requests_total": ("status",),
+    "refused_total": ("reason",),
+    "samples_dropped_total": ("reason",),
+}
+_COUNTERS = {
+    "requests_total": "Requests to write, by the status of the answer.",
+    "refused_total": "Requests to write that were refused, by reason.",
+    "samples_admitted_total": "Samples that were admitted and acknowledged.",
+    "samples_dropped_total": "Samples that were dropped from requests that were taken, by reason.",
+    "commits_failed_total": "Commits to the inbox that failed; nothing of them was acknowledged.",
+    "reports_drained_total": "Reports that were read from the inbox.",
+    "rows_written_total": "Rows that were written to the lake.",
+    "snapshots_incomplete_total": "Snapshots that were never completed and are no rows.",
+    "inbox_torn_files_total": "Inbox files that ended in half a record, which was acknowledged to nobody.",
+    "lake_failures_total": "Rounds in which the lake could not be written; what they hold is tried again.",
+}
+_GAUGES = {
+    "clusters": ("Clusters that have reported since the start.", "max"),
+    "lake_lag_seconds": ("Age of the oldest row that should be in the lake and is not.", "max"),
+    "tokens_expiring": ("Tokens in use that expire within 30 days.", "max"),
+}
+_HISTOGRAMS = {
+    "commit_seconds": ("Seconds that a commit to the inbox took.", (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)),
+    "skew_seconds": ("Difference between clocks of cluster and collector, rows written.", (60, 600, 3600, 86400)),
+}
+PREFIX = "layercensus_collector_"
+
+
+def share_counts(folder: Path) -> None:
+    """Make the folder, empty, in which processes of this collector share their counts. Before any of them starts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.db"):
+        path.unlink()
+    os.environ[_FOLDER] = str(folder)
+
+
+@dataclass(eq=False)
+class Counts:
+    """Counts of one process. Made once in each, after `share_counts`."""
+
+    _metrics: dict[str, Any] = field(default_factory=dict)
+    _pending: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Make the metrics: the library must be imported after the folder is known."""
+        from prometheus_client import CollectorRegistry, Gauge, Histogram
+        from prometheus_client import Counter as PrometheusCounter
+
+        registry = CollectorRegistry()
+        for name, text in _COUNTERS.items():
+            self._metrics[name] = PrometheusCounter(PREFIX + name, text, _LABELS.get(name, ()), registry=registry)
+        for name, (text, mode) in _GAUGES.items():
+            self._metrics[name] = Gauge(PREFIX + name, text, multiprocess_mode=mode, registry=registry)  # type: ignore[arg-type]
+        for name, (text, buckets) in _HISTOGRAMS.items():
+            self._metrics[name] = Histogram(PREFIX + name, text, buckets=buckets, registry=registry)
+
+    def add(self, name: str, label: str = "", amount: int = 1) -> None:
+        """Count; it is seen after the next `flush`."""
+        self._pending[name, label] += amount
+
+    def add_each(self, name: str, amounts: Mapping[str, int]) -> None:
+        """Count by label."""
+        for label, amount in amounts.items():
+            self._pending[name, label] += amount
+
+    def flush(self) -> None:
+        """Hand over what was counted."""
+        for (name, label), amount in self._pending.items():
+            metric = self._metrics[name]
+            (metric.labels(label) if label else metric).inc(amount)
+        self._pending.clear()
+
+    def set(self, name: str, value: float) -> None:
+        """Set a gauge."""
+        self._metrics[name].set(value)
+
+    def observe(self, name: str, values: Iterable[float]) -> None:
+        """Add to a histogram."""
+        for value in values:
+            self._metrics[name].observe(value)
+
+
+def exposition() -> bytes:
+    """Counts of all processes of this collector, as Prometheus reads them."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

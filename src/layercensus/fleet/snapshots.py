@@ -1,0 +1,248 @@
+"""Reports of requests to snapshots of clusters. A request is not a report: replicas and shards send parts. Pure.
+
+A *snapshot* is the complete set of a cluster's layering series (or those of signal mcd) at one timestamp from one
+replica. Parts are gathered by cluster, replica and timestamp; only what is complete counts, nothing is merged across::
+
+    replica 0, 12:00:00   clean 5, packages 1, …, agent 1, …     complete: the newest of a day becomes its row
+    replica 1, 12:00:00   clean 5                                incomplete: waited for, then counted and let go
+
+What a cluster says of itself beside it (version, platform, nodes) has timestamps of its own: the newest is taken.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from layercensus.fleet.columns import INFO_LABELS, ColumnTable
+from layercensus.fleet.contract import Fact, admissions
+from layercensus.fleet.kinds import Kind
+from layercensus.fleet.segment import Report
+
+SIGNALS = {Fact.LAYERING: "layercensus", Fact.MCD: "mcd"}
+_MOST_GROUPS = 1024
+_MOST_WORDS = 20_000
+_DAY_MS = 86_400_000
+_GroupKey = tuple[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long parts are waited for, in milliseconds of the receiver's clock.
+
+    `settle`: after the first part, for the others of a snapshot and what is told beside it. `joins`: for the cluster's
+    version, where it was never told. `parts`: for the rest of an incomplete one. `replay`: what is older than what was
+    shown is no news for so long; after that the cluster's clock was set back.
+    """
+
+    settle_ms: int = 5_000
+    joins_ms: int = 120_000
+    parts_ms: int = 600_000
+    replay_ms: int = 3 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Counts of a complete snapshot; times in milliseconds since 1970.
+
+    `needs` is None where they did not come at that timestamp, or not all. `nodes`: os_id -> nodes of the cluster, empty
+    where it did not say.
+    """
+
+    cluster_id: str
+    signal: str
+    timestamp: int
+    received_ms: int
+    counts: Mapping[str, int]
+    needs: Mapping[str, int] | None
+    version: str | None
+    platform: str | None
+    nodes: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Parts of one replica at one timestamp. `source` is where the first came from."""
+
+    first_ms: int
+    last_ms: int
+    source: int
+    counts: dict[Fact, dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Cluster:
+    """What is remembered of a cluster: little, since there are many. `shown`: signal -> timestamp, when received."""
+
+    groups: dict[_GroupKey, _Group] | None = None
+    version: tuple[int, str | None] = (-1, None)
+    platform: tuple[int, str | None] = (-1, None)
+    nodes: tuple[int, tuple[tuple[str, int], ...]] = (-1, ())
+    shown: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(eq=False)
+class Assembly:
+    """Gathers reports, gives the newest complete snapshots of each cluster, and forgets the rest in time."""
+
+    patience: Patience = field(default_factory=Patience)
+    incomplete: int = 0
+    _clusters: dict[bytes, _Cluster] = field(default_factory=dict)
+    _active: set[bytes] = field(default_factory=set)
+    _words: dict[str, str] = field(default_factory=dict)
+    _columns: ColumnTable = field(default_factory=ColumnTable)
+
+    def take(self, report: Report, source: int) -> None:
+        """Gather a report. `source` grows; see `oldest_source`."""
+        cluster = self._clusters.get(report.cluster)
+        if cluster is None:
+            cluster = self._clusters[report.cluster] = _Cluster()
+        columns = self._columns.find(report.kinds)
+        for column in columns.told:
+            self._tell(cluster, report.kinds[column], report.timestamps[column])
+        for part in columns.counted:
+            timestamps, values = part.places(report.timestamps), part.places(report.values)
+            if timestamps.count(timestamps[0]) == len(timestamps):
+                group = _group(cluster, (part.replica, timestamps[0]), report.received_ms, source)
+                group.counts.setdefault(part.fact, {}).update(zip(part.labels, values, strict=True))
+                continue
+            for label, timestamp, value in zip(part.labels, timestamps, values, strict=True):
+                group = _group(cluster, (part.replica, timestamp), report.received_ms, source)
+                group.counts.setdefault(part.fact, {})[label] = value
+        if cluster.groups:
+            self._active.add(report.cluster)
+            while len(cluster.groups) > _MOST_GROUPS:
+                self._forget(cluster.groups.pop(min(cluster.groups, key=_timestamp)))
+
+    def ready(self, now_ms: int) -> list[Snapshot]:
+        """Snapshots that may become rows now. What is older than them, or waited too long, is let go."""
+        found = []
+        for key in tuple(self._active):
+            cluster = self._clusters[key]
+            self._count_nodes(cluster, now_ms)
+            for fact in SIGNALS:
+                found += list(self._newest(key, cluster, fact, now_ms))
+            self._let_go(cluster, now_ms)
+            if not cluster.groups:
+                cluster.groups = None
+                self._active.discard(key)
+        return found
+
+    def oldest_source(self) -> int | None:
+        """The oldest source of which anything is waited for; None if nothing is."""
+        groups = (group for key in self._active for group in (self._clusters[key].groups or {}).values())
+        return min((group.source for group in groups), default=None)
+
+    def known_clusters(self) -> int:
+        """How many clusters are remembered."""
+        return len(self._clusters)
+
+    def _tell(self, cluster: _Cluster, kind: Kind, timestamp: int) -> None:
+        """Take what a cluster says of itself, if it is newer than what it said before."""
+        text = dict(kind.labels)[INFO_LABELS[kind.fact]]
+        if len(self._words) > _MOST_WORDS:
+            self._words.clear()
+        said = (timestamp, self._words.setdefault(text, text))
+        if kind.fact is Fact.VERSION and timestamp >= cluster.version[0]:
+            cluster.version = said
+        elif kind.fact is Fact.PLATFORM and timestamp >= cluster.platform[0]:
+            cluster.platform = said
+
+    def _count_nodes(self, cluster: _Cluster, now_ms: int) -> None:
+        """The newest count of nodes whose parts have had time to come."""
+        for (_, timestamp), group in (cluster.groups or {}).items():
+            nodes = group.counts.get(Fact.NODES)
+            if nodes and timestamp > cluster.nodes[0] and now_ms - group.first_ms >= self.patience.settle_ms:
+                sums: dict[str, int] = {}
+                for label, count in nodes.items():
+                    os_id = label.partition(" ")[0]
+                    sums[os_id] = sums.get(os_id, 0) + int(count)
+                cluster.nodes = (timestamp, tuple(sorted(sums.items())))
+
+    def _newest(self, cluster_key: bytes, cluster: _Cluster, fact: Fact, now_ms: int) -> Iterator[Snapshot]:
+        """The newest complete snapshot of each day of the receiver, if it is newer than what was shown."""
+        days: set[int] = set()
+        shown: tuple[int, int] | None = None
+        for key in sorted(cluster.groups or {}, key=_timestamp, reverse=True):
+            group = (cluster.groups or {})[key]
+            day = group.last_ms // _DAY_MS
+            if day in days or not is_complete(fact, group.counts) or not self._is_settled(cluster, group, now_ms):
+                continue
+            if self._is_past(cluster, fact, key[1], group.last_ms):
+                continue
+            days.add(day)
+            shown = shown or (key[1], group.last_ms)
+            needs = _whole(group.counts[Fact.NEED]) if is_complete(Fact.NEED, group.counts) else None
+            yield Snapshot(
+                cluster_id=str(UUID(bytes=cluster_key)),
+                signal=SIGNALS[fact],
+                timestamp=key[1],
+                received_ms=group.last_ms,
+                counts=_whole(group.counts[fact]),
+                needs=needs if fact is Fact.LAYERING else None,
+                version=cluster.version[1],
+                platform=cluster.platform[1],
+                nodes=dict(cluster.nodes[1]),
+            )
+        if shown is not None:
+            others = tuple(one for one in cluster.shown if one[0] != SIGNALS[fact])
+            cluster.shown = (*others, (SIGNALS[fact], *shown))
+
+    def _is_settled(self, cluster: _Cluster, group: _Group, now_ms: int) -> bool:
+        wait = self.patience.settle_ms if cluster.version[1] else self.patience.joins_ms
+        return now_ms - group.first_ms >= wait
+
+    def _is_past(self, cluster: _Cluster, fact: Fact, timestamp: int, received_ms: int) -> bool:
+        """Whether this is no newer than what was shown of that signal."""
+        return any(
+            signal == SIGNALS[fact] and timestamp <= before and received_ms - when < self.patience.replay_ms
+            for signal, before, when in cluster.shown
+        )
+
+    def _let_go(self, cluster: _Cluster, now_ms: int) -> None:
+        """Forget groups of which all is complete and past, and those that waited long enough."""
+        for key, group in list((cluster.groups or {}).items()):
+            facts = [fact for fact in SIGNALS if fact in group.counts]
+            settled = now_ms - group.first_ms >= self.patience.settle_ms
+            if facts:
+                past = all(
+                    is_complete(fact, group.counts) and self._is_past(cluster, fact, key[1], group.last_ms)
+                    for fact in facts
+                )
+            else:
+                # Nodes alone: they are counted by now, or a newer count is.
+                past = settled and not group.counts.keys() - {Fact.NODES}
+            if past or now_ms - group.last_ms >= self.patience.parts_ms:
+                del (cluster.groups or {})[key]
+                if not past:
+                    self._forget(group)
+
+    def _forget(self, group: _Group) -> None:
+        """Count what was let go without ever being complete."""
+        facts = [fact for fact in SIGNALS if fact in group.counts]
+        if group.counts.keys() - {Fact.NODES} and not (
+            facts and all(is_complete(fact, group.counts) for fact in facts)
+        ):
+            self.incomplete += 1
+
+
+def is_complete(fact: Fact, counts: Mapping[Fact, Mapping[str, float]]) -> bool:
+    """Whether there is a count for every value that the contract lists."""
+    return fact in counts and admissions()[fact.value].values == counts[fact].keys()
+
+
+def _whole(counts: Mapping[str, float]) -> dict[str, int]:
+    return {label: int(value) for label, value in counts.items()}
+
+
+def _group(cluster: _Cluster, key: _GroupKey, received_ms: int, source: int) -> _Group:
+    if cluster.groups is None:
+        cluster.groups = {}
+    group = cluster.groups.get(key)
+    if group is None:
+        group = cluster.groups[key] = _Group(received_ms, received_ms, source)
+    group.last_ms = max(group.last_ms, received_ms)
+    return group
+
+
+def _timestamp(key: _GroupKey) -> tuple[int, bytes]:
+    return key[1], key[0]
