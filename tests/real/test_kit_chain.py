@@ -52,6 +52,21 @@ NEED = "cluster:usage:local_layering_nodes_by_need:count"
 CLASSES = {"clean": 2.0, "extensions": 2.0, "overrides": 0.0, "packages": 1.0, "unknown": 2.0}
 NEEDS = {"agent": 0.0, "driver": 0.0, "other": 1.0, "override": 0.0, "tool": 0.0}
 
+# As the cluster version operator and the platform's rules say it, with labels that must not leave; seven CoreOS nodes.
+OF_THE_CLUSTER = [
+    'cluster_version{type="current",version="4.14.30",image="quay.io/secret/image",from_version="4.13.9"} 1732500000',
+    'cluster_version{type="initial",version="4.12.1",image="quay.io/secret/image"} 1700000000',
+    'cluster_infrastructure_provider{type="AWS",region="eu-secret-1"} 1',
+    *(
+        "cluster:node_instance_type_count:sum{"
+        f'label_beta_kubernetes_io_instance_type="{kind}",label_node_role_kubernetes_io="{role}",'
+        f'label_kubernetes_io_arch="amd64",label_node_openshift_io_os_id="{os_id}"}} {count}'
+        for kind, role, os_id, count in (
+            ("secret.xlarge", "master", "rhcos", 1), ("secret.xlarge", "", "rhcos", 2), ("secret.large", "", "rhcos", 4),
+            ("secret.large", "", "Windows", 1), ("secret.large", "", "rhel", 3),
+        )
+    ),
+]  # fmt: skip
 # A pod's view: arguments are the token, the API's authority, and the command.
 AS_A_POD = """set -e
 mount --make-rprivate /
@@ -191,11 +206,12 @@ def listed(nodes: list[Node]) -> dict[str, list[dict[str, Any]]]:
 
 @contextmanager
 def kube_state_metrics(nodes: list[Node]) -> Iterator[int]:
-    """kube-state-metrics, as far as the rules read it."""
+    """kube-state-metrics, as far as the rules read it, and what the platform says of the cluster."""
     lines = [
         f'kube_node_info{{node="{node.name}",os_image="{node.os_image}",kernel_version="5.14.0-284.el9.x86_64"}} 1'
         for node in nodes
     ]
+    lines += OF_THE_CLUSTER
     text = ("\n".join(lines) + "\n").encode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -310,22 +326,26 @@ def agents(scratch: Path, release: str, *, without: str = "") -> Iterator[Agents
 
 
 @contextmanager
-def chain(scratch: Path, running: Agents) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes them as the kit's monitor says and evaluates the kit's rules."""
-    folder = scratch / "prometheus"
+def chain(scratch: Path, running: Agents, name: str = "prometheus", **more: Any) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes them as the kit's monitor says and evaluates the kit's rules.
+
+    `more` is added to its configuration; `global` to what is there.
+    """
+    folder = scratch / name
     folder.mkdir()
-    rules = [name for name in running.files if name.startswith("rules/prometheusrule")]
-    for name in rules:
-        (folder / Path(name).name).write_text(yaml.safe_dump(yaml.safe_load(running.files[name])["spec"]))
+    rules = [rule for rule in running.files if rule.startswith("rules/prometheusrule")]
+    for rule in rules:
+        (folder / Path(rule).name).write_text(yaml.safe_dump(yaml.safe_load(running.files[rule])["spec"]))
     (folder / "targets.json").write_text(json.dumps(discovered(running.nodes)))
     discovery = {"file_sd_configs": [{"files": ["targets.json"]}]}
     ours = scrape_config(find(running.files, "ServiceMonitor"), discovery, running.tls, "endpoint")
     with kube_state_metrics(running.nodes) as port:
         ksm = {"job_name": "ksm", "honor_labels": True, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
         configuration = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [Path(name).name for name in rules],
+            "rule_files": [Path(rule).name for rule in rules],
             "scrape_configs": [ours, ksm],
+            **more,
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s", **more.get("global", {})},
         }
         with prometheus(folder, configuration) as server:
             yield server

@@ -14,6 +14,7 @@ from layercensus.cluster.contract import Component, read_contract
 from layercensus.cluster.kit import NAME, Kit, Platform, make_kit, metadata
 from layercensus.cluster.readme import file_meaning, render_kit_readme, render_mcd_readme
 from layercensus.cluster.releases import check_release, has_mcd_gauge, lost_mcd_series
+from layercensus.cluster.remote_write import remote_write_setting
 from layercensus.cluster.rules import (
     AlertRule,
     RecordingRule,
@@ -28,6 +29,7 @@ from layercensus.errors import ClusterError, Fault
 
 # Rules of Kubernetes are those of the oldest release: none of them speaks of the machine config daemon.
 _RULES_WITHOUT_RELEASE = "4.12"
+_REMOTE_WRITE = "optional/remote-write-setting.txt"
 _CONSOLE_NAMESPACE = "openshift-config-managed"
 
 
@@ -47,6 +49,7 @@ def render_mcd(release: str, telemetry: bool) -> Mapping[str, str]:
     rules = {"prometheusrule-mcd.yaml": _prometheus_rule("layercensus-mcd", mcd_group(release, telemetry=telemetry))}
     rules |= _extra_rules(release, Component.MCD, telemetry=telemetry)
     files = {"namespace.yaml": format_yaml(_namespace_of_rules()), **rules}
+    files[_REMOTE_WRITE] = _remote_write("mcd", Component.MCD, telemetry=telemetry)
     files["kustomization.yaml"] = _kustomization([name for name in files if not name.startswith("optional/")])
     return {"README.md": render_mcd_readme(release, tuple(files), telemetry=telemetry), **files}
 
@@ -70,7 +73,8 @@ def render_agent(release: str, telemetry: bool, image: str | None = None) -> Map
         "console-dashboard.yaml": [_console_dashboard(kit, release)],
     }
     grafana = json.dumps(dashboards.grafana_dashboard(release, telemetry=telemetry), indent=2) + "\n"
-    return _kit_folder(kit, applied, {"optional/grafana-dashboard.json": grafana})
+    setting = _remote_write(kit.platform, Component.AGENT, telemetry=telemetry)
+    return _kit_folder(kit, applied, {"optional/grafana-dashboard.json": grafana, _REMOTE_WRITE: setting})
 
 
 def render_kubernetes(image: str | None = None) -> Mapping[str, str]:
@@ -117,8 +121,18 @@ def _kit_folder(kit: Kit, applied: Mapping[str, Sequence[Value]], aside: Mapping
 
 def _documents(kit: Kit, name: str, objects: Sequence[Value]) -> str:
     """A file's text: what it is for, then its objects."""
-    meaning = textwrap.wrap(f"{file_meaning(name, kit.platform, telemetry=kit.telemetry)}.", 100)
-    return "".join(f"# {line}\n" for line in meaning) + "---\n".join(format_yaml(each) for each in objects)
+    head = _head(name, kit.platform, telemetry=kit.telemetry)
+    return head + "---\n".join(format_yaml(each) for each in objects)
+
+
+def _remote_write(platform: str, component: Component, *, telemetry: bool) -> str:
+    return _head(_REMOTE_WRITE, platform, telemetry=telemetry) + remote_write_setting(component, telemetry=telemetry)
+
+
+def _head(name: str, platform: str, *, telemetry: bool) -> str:
+    """What a file is for, as a comment."""
+    meaning = textwrap.wrap(f"{file_meaning(name, platform, telemetry=telemetry)}.", 100)
+    return "".join(f"# {line}\n" for line in meaning)
 
 
 def _extra_rules(release: str, component: Component, *, telemetry: bool) -> Mapping[str, str]:

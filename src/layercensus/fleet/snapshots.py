@@ -30,13 +30,16 @@ class Patience:
     """How long parts are waited for, in milliseconds of the receiver's clock.
 
     `settle`: after the first part, for the others of a snapshot and what is told beside it. `joins`: for the cluster's
-    version, where it was never told. `parts`: for the rest of an incomplete one. `replay`: what is older than what was
-    shown is no news for so long; after that the cluster's clock was set back.
+    version, where it was never told. `parts`: for the rest of an incomplete one. `nodes`: for a count of nodes, which
+    nobody says the length of; `fewer`: for one that has fewer series than the last. `replay`: for so long what is older
+    than what was shown is no news; after that the cluster's clock was set back.
     """
 
     settle_ms: int = 5_000
     joins_ms: int = 120_000
     parts_ms: int = 600_000
+    nodes_ms: int = 5_000
+    fewer_ms: int = 60_000
     replay_ms: int = 3 * 3_600_000
 
 
@@ -76,7 +79,7 @@ class _Cluster:
     groups: dict[_GroupKey, _Group] | None = None
     version: tuple[int, str | None] = (-1, None)
     platform: tuple[int, str | None] = (-1, None)
-    nodes: tuple[int, tuple[tuple[str, int], ...]] = (-1, ())
+    nodes: tuple[int, int, tuple[tuple[str, int], ...]] = (-1, 0, ())
     shown: tuple[tuple[str, int, int], ...] = ()
 
 
@@ -148,15 +151,18 @@ class Assembly:
             cluster.platform = said
 
     def _count_nodes(self, cluster: _Cluster, now_ms: int) -> None:
-        """The newest count of nodes whose parts have had time to come."""
+        """The newest count of nodes of which all parts should have come."""
         for (_, timestamp), group in (cluster.groups or {}).items():
-            nodes = group.counts.get(Fact.NODES)
-            if nodes and timestamp > cluster.nodes[0] and now_ms - group.first_ms >= self.patience.settle_ms:
-                sums: dict[str, int] = {}
-                for label, count in nodes.items():
-                    os_id = label.partition(" ")[0]
-                    sums[os_id] = sums.get(os_id, 0) + int(count)
-                cluster.nodes = (timestamp, tuple(sorted(sums.items())))
+            nodes = group.counts.get(Fact.NODES, {})
+            last, series, _ = cluster.nodes
+            wait = self.patience.nodes_ms if len(nodes) >= series else self.patience.fewer_ms
+            if not nodes or timestamp <= last or now_ms - group.first_ms < wait:
+                continue
+            sums: dict[str, int] = {}
+            for label, count in nodes.items():
+                os_id = label.partition(" ")[0]
+                sums[os_id] = sums.get(os_id, 0) + int(count)
+            cluster.nodes = (timestamp, len(nodes), tuple(sorted(sums.items())))
 
     def _newest(self, cluster_key: bytes, cluster: _Cluster, fact: Fact, now_ms: int) -> Iterator[Snapshot]:
         """The newest complete snapshot of each day of the receiver, if it is newer than what was shown."""
@@ -181,7 +187,7 @@ class Assembly:
                 needs=needs if fact is Fact.LAYERING else None,
                 version=cluster.version[1],
                 platform=cluster.platform[1],
-                nodes=dict(cluster.nodes[1]),
+                nodes=dict(cluster.nodes[2]),
             )
         if shown is not None:
             others = tuple(one for one in cluster.shown if one[0] != SIGNALS[fact])
@@ -202,15 +208,13 @@ class Assembly:
         """Forget groups of which all is complete and past, and those that waited long enough."""
         for key, group in list((cluster.groups or {}).items()):
             facts = [fact for fact in SIGNALS if fact in group.counts]
-            settled = now_ms - group.first_ms >= self.patience.settle_ms
             if facts:
                 past = all(
                     is_complete(fact, group.counts) and self._is_past(cluster, fact, key[1], group.last_ms)
                     for fact in facts
                 )
             else:
-                # Nodes alone: they are counted by now, or a newer count is.
-                past = settled and not group.counts.keys() - {Fact.NODES}
+                past = key[1] <= cluster.nodes[0] and not group.counts.keys() - {Fact.NODES}
             if past or now_ms - group.last_ms >= self.patience.parts_ms:
                 del (cluster.groups or {})[key]
                 if not past:

@@ -1,0 +1,336 @@
+"""The collector beside Prometheus and VictoriaMetrics as remote-write receivers, on one core each, in one run.
+
+One request is one cluster's report: ten series, one sample each, snappy, with a token of its own; times advance. wrk
+sends requests made beforehand from another core; how busy it was is printed. Every server has core 0 for all of its
+processes. Ours answers after a sync to the disk, with every check on, and its figure is sustained: the drain into the
+lake has ended, and its CPU is counted. The peers neither sync before they answer nor know who sends. Needs Debian's
+prometheus, victoria-metrics and wrk.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import urlopen
+from uuid import UUID, uuid4
+
+import cramjam
+import duckdb
+
+sys.path.append(str(Path(__file__).parents[1]))
+from tests.agent.running import SOURCE
+
+from layercensus.fleet.key_file import read_or_make_keys
+from layercensus.fleet.tokens import issue_token
+
+CLUSTERS = 20_000
+ROUNDS = 3
+SECONDS = 6
+CONNECTIONS = (64, 256)
+MEMORY_CLUSTERS = 100_000
+DEADLINE_SECONDS = 300.0
+PROGRAMS = {"prometheus": "prometheus", "victoria-metrics": "victoria-metrics", "wrk": "wrk"}
+CLASSES = ("clean", "extensions", "overrides", "packages", "unknown")
+NEEDS = ("agent", "driver", "other", "override", "tool")
+# Requests follow one another with their sizes before them, so that Lua has nothing to compute.
+SCRIPT = """
+local file = io.open(os.getenv("REQUESTS"), "rb")
+local requests, count = {}, 0
+while true do
+  local head = file:read(4)
+  if not head then break end
+  local a, b, c, d = head:byte(1, 4)
+  count = count + 1
+  requests[count] = file:read(a + b * 256 + c * 65536 + d * 16777216)
+end
+file:close()
+local next = 0
+request = function()
+  next = next + 1
+  if next > count then next = 1 end
+  return requests[next]
+end
+"""
+
+
+def varint(number: int) -> bytes:
+    """As protobuf writes it."""
+    encoded = b""
+    while number > 127:
+        encoded += bytes([number & 127 | 128])
+        number >>= 7
+    return encoded + bytes([number])
+
+
+def delimited(number: int, content: bytes) -> bytes:
+    """A field with a length."""
+    return bytes([number << 3 | 2]) + varint(len(content)) + content
+
+
+def series(labels: dict[str, str], value: float, timestamp: int) -> bytes:
+    """One TimeSeries with one sample."""
+    pairs = (delimited(1, name.encode()) + delimited(2, text.encode()) for name, text in sorted(labels.items()))
+    sample = b"\x09" + struct.pack("<d", value) + b"\x10" + varint(timestamp)
+    return delimited(1, b"".join(delimited(1, pair) for pair in pairs) + delimited(2, sample))
+
+
+def report(cluster: str, timestamp: int) -> bytes:
+    """Ten series of one cluster."""
+    common = {"cluster_id": cluster, "prometheus": "openshift-monitoring/k8s", "prometheus_replica": "prometheus-k8s-0"}
+    recorded = "cluster:usage:local_layering_nodes"
+    parts = [series({**common, "__name__": f"{recorded}:count", "layering": one}, 3.0, timestamp) for one in CLASSES]
+    needs = [series({**common, "__name__": f"{recorded}_by_need:count", "need": one}, 1.0, timestamp) for one in NEEDS]
+    return b"".join([*parts, *needs])
+
+
+def version(cluster: str, timestamp: int) -> bytes:
+    """What a cluster says of itself."""
+    labels = {"__name__": "cluster_version", "cluster_id": cluster, "type": "current", "version": "4.14.30"}
+    return series({**labels, "prometheus_replica": "prometheus-k8s-0"}, 1.0, timestamp)
+
+
+def request(body: bytes, token: str) -> bytes:
+    """An HTTP request with its size before it."""
+    held = bytes(cramjam.snappy.compress_raw(body))
+    head = (
+        "POST /api/v1/write HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: snappy\r\n"
+        "Content-Type: application/x-protobuf\r\nUser-Agent: Prometheus/2.42.0\r\n"
+        "X-Prometheus-Remote-Write-Version: 0.1.0\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: {len(held)}\r\n\r\n"
+    )
+    whole = head.encode() + held
+    return struct.pack("<I", len(whole)) + whole
+
+
+@dataclass
+class Senders:
+    """Clusters with tokens; writes files of requests whose times go on from file to file."""
+
+    ids: list[UUID]
+    tokens: list[str]
+    timestamp: int
+
+    def write(self, path: Path, make: Callable[[str, int], bytes], requests: int) -> None:
+        """So many requests, cluster after cluster, 15 seconds between two of one cluster."""
+        with path.open("wb") as file:
+            for number in range(requests):
+                if number % len(self.ids) == 0:
+                    self.timestamp += 15_000
+                index = number % len(self.ids)
+                file.write(request(make(str(self.ids[index]), self.timestamp), self.tokens[index]))
+
+
+@dataclass
+class Receiver:
+    """A server under load: its processes, and what was measured of it for each number of connections."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    per_second: dict[int, list[float]] = field(default_factory=dict)
+    per_core_second: dict[int, list[float]] = field(default_factory=dict)
+    resident_mib: float = 0.0
+
+    def pids(self) -> list[int]:
+        """The server's process and all below it."""
+        found = [self.process.pid]
+        for pid in found:
+            children = Path(f"/proc/{pid}/task/{pid}/children")
+            found += map(int, children.read_text().split()) if children.exists() else []
+        return found
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all its processes."""
+        total = 0
+        for pid in self.pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
+    def memory_mib(self) -> float:
+        """Resident memory of all its processes, shared pages counted in each."""
+        return (
+            sum(
+                int(line.split()[1])
+                for pid in self.pids()
+                for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                if line.startswith("VmRSS")
+            )
+            / 1024
+        )
+
+
+def free_port() -> int:
+    """A port on loopback that nobody had a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def receiver(name: str, command: list[str], port: int, health: str, folder: Path) -> Iterator[Receiver]:
+    """A server on core 0, which is ended by its id."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "GOMAXPROCS": "1"}
+    with (folder / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(["taskset", "-c", "0", *command], stdout=log, stderr=log, env=environment)
+    try:
+        until = time.monotonic() + DEADLINE_SECONDS
+        while True:
+            try:
+                with urlopen(f"http://127.0.0.1:{port}{health}", timeout=5):
+                    break
+            except OSError:
+                if time.monotonic() > until or process.poll() is not None:
+                    raise
+                time.sleep(0.2)
+        yield Receiver(name, port, process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(DEADLINE_SECONDS)
+
+
+def load(target: Receiver, requests: Path, connections: int, seconds: int, script: Path) -> tuple[int, float, float]:
+    """Requests that were answered, over how many seconds, and how busy the generator was. All must be answered 2xx."""
+    command = [
+        *("taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}"),
+        *("-s", str(script), f"http://127.0.0.1:{target.port}/"),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "REQUESTS": str(requests)}
+    )
+    output = process.stdout.read() if process.stdout else ""
+    _, _, usage = os.wait4(process.pid, 0)
+    line = next(line for line in output.splitlines() if "requests in" in line).split()
+    if "Non-2xx" in output:
+        print(f"  {target.name}: {next(line for line in output.splitlines() if 'Non-2xx' in line).strip()}")
+    took = float(line[3].rstrip("s,"))
+    return int(line[0]), took, (usage.ru_utime + usage.ru_stime) / took
+
+
+def measure(targets: list[Receiver], lake: Path, senders: Senders, folder: Path, script: Path) -> None:
+    """Rounds in turn; every file of requests goes to all, so that all get the same."""
+    file = folder / "requests"
+    senders.write(file, lambda cluster, at: version(cluster, at) + report(cluster, at), len(senders.ids))
+    for target in targets:
+        load(target, file, 64, max(3, SECONDS // 2), script)
+    for _ in range(ROUNDS):
+        for connections in CONNECTIONS:
+            senders.write(file, report, 45_000 * SECONDS)
+            for target in targets:
+                before = target.cpu_seconds()
+                count, took, busy = load(target, file, connections, SECONDS, script)
+                if target.name == "ours":
+                    await_drained(lake)
+                spent = target.cpu_seconds() - before
+                target.per_second.setdefault(connections, []).append(count / took)
+                target.per_core_second.setdefault(connections, []).append(count / spent)
+                target.resident_mib = max(target.resident_mib, target.memory_mib())
+                print(f"  {target.name:16} {connections:4} connections {count / took:8.0f}/s, wrk {busy:4.0%} busy")
+
+
+def await_drained(lake: Path) -> None:
+    """Wait until no report is left in the inbox."""
+    until = time.monotonic() + DEADLINE_SECONDS
+    while any(path.suffix in {".open", ".sealed"} for path in lake.glob("inbox/*/*")):
+        if time.monotonic() > until:
+            raise TimeoutError("the inbox was not drained")
+        time.sleep(0.2)
+
+
+def show(targets: list[Receiver]) -> None:
+    """A row for each, then the ratios round by round."""
+    print(
+        f"{'':18}"
+        + "".join(f"{f'{one} conns: /s':>16}{'per core second: min / median / max':>40}" for one in CONNECTIONS)
+    )
+    for target in targets:
+        cells = []
+        for connections in CONNECTIONS:
+            rates, cores = target.per_second[connections], target.per_core_second[connections]
+            spread = f"{min(cores):.0f} / {statistics.median(cores):.0f} / {max(cores):.0f}"
+            cells.append(f"{statistics.median(rates):16.0f}{spread:>40}")
+        print(f"{target.name:18}{''.join(cells)}   {target.resident_mib:.0f} MiB")
+    ours, *peers = targets
+    for peer in peers:
+        for connections in CONNECTIONS:
+            pairs = zip(ours.per_core_second[connections], peer.per_core_second[connections], strict=True)
+            ratio = statistics.median(one / other for one, other in pairs)
+            print(f"ours : {peer.name}, {connections} connections, requests per core second = {ratio:.2f}")
+
+
+def memory_per_cluster(keys: Path, folder: Path, script: Path) -> None:
+    """What a cluster costs that is known: one report each of many, memory before and after, drained."""
+    lake, port = folder / "many", free_port()
+    senders = make_senders(keys, MEMORY_CLUSTERS)
+    few, many = folder / "few", folder / "requests"
+    senders.write(few, lambda cluster, at: version(cluster, at) + report(cluster, at), 2_000)
+    senders.write(many, lambda cluster, at: version(cluster, at) + report(cluster, at), MEMORY_CLUSTERS)
+    with receiver("ours-many", ours(lake, keys, port), port, "/healthz", folder) as target:
+        found = []
+        for file in (few, many):
+            load(target, file, 64, 12, script)
+            await_drained(lake)
+            time.sleep(8)
+            found.append(target.memory_mib())
+        rows = duckdb.connect().read_parquet(f"{lake}/rows/*/*.parquet").aggregate("count(*)").fetchall()[0][0]
+    per = (found[1] - found[0]) * 1024 / (rows - 2_000)
+    print(f"memory: {per:.2f} KiB for each known cluster ({rows} rows; goal: at most 1)")
+
+
+def ours(lake: Path, keys: Path, port: int) -> list[str]:
+    """The collector's command line."""
+    program = [sys.executable, "-m", "layercensus", "collect"]
+    return [*program, "--lake", str(lake), "--keys", str(keys), "--listen", f"127.0.0.1:{port}"]
+
+
+def make_senders(keys: Path, count: int) -> Senders:
+    """Clusters with tokens; times begin an hour ago."""
+    found, _ = read_or_make_keys(keys)
+    now = int(time.time())
+    ids = [uuid4() for _ in range(count)]
+    return Senders(ids, [issue_token(found, one, now, 400) for one in ids], (now - 3600) * 1000)
+
+
+def main() -> None:
+    """Start the three, load them in turn, print."""
+    missing = [
+        f"{program} (Debian package: {package})" for program, package in PROGRAMS.items() if not shutil.which(program)
+    ]
+    if missing:
+        print(f"NOT MEASURED, missing: {', '.join(missing)}")
+        sys.exit(1 if os.environ.get("CI") else 0)
+    with tempfile.TemporaryDirectory(prefix="layercensus-bench-") as name:
+        folder = Path(name)
+        script, keys, lake = folder / "replay.lua", folder / "keys", folder / "lake"
+        script.write_text(SCRIPT)
+        senders = make_senders(keys, CLUSTERS)
+        ports = [free_port() for _ in range(3)]
+        prometheus = [
+            *("prometheus", f"--storage.tsdb.path={folder}/prometheus", f"--web.listen-address=127.0.0.1:{ports[1]}"),
+            *("--web.enable-remote-write-receiver", f"--config.file={folder}/prometheus.yml", "--log.level=error"),
+        ]
+        (folder / "prometheus.yml").write_text("{}")
+        victoria = [
+            "victoria-metrics", f"-storageDataPath={folder}/victoria", f"-httpListenAddr=127.0.0.1:{ports[2]}",
+        ]  # fmt: skip
+        with (
+            receiver("ours", ours(lake, keys, ports[0]), ports[0], "/healthz", folder) as one,
+            receiver("prometheus", prometheus, ports[1], "/-/ready", folder) as two,
+            receiver("victoria-metrics", victoria, ports[2], "/health", folder) as three,
+        ):
+            measure([one, two, three], lake, senders, folder, script)
+            show([one, two, three])
+        memory_per_cluster(keys, folder, script)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""How a cluster sends its series to a collector of yours: the `remoteWrite` setting of the platform's Prometheus. Pure.
+
+Only what the contract lists is sent, and of its labels only what the collector keeps or needs to put a report together:
+which replica it is from, and a hash in place of the labels that tell the platform's node counts apart.
+"""
+
+from collections.abc import Sequence
+
+from layercensus.cluster.contract import Component, read_contract
+from layercensus.cluster.yaml_text import Value, format_yaml
+
+# The platform puts the cluster's id here before our rules run, and takes it away after (CMO, addRemoteWriteConfigs).
+_PLATFORM_ID = "__tmp_openshift_cluster_id__"
+_SECRET = "layercensus-collector"  # noqa: S105 - a name, no secret
+_REPLICA = ("prometheus", "prometheus_replica")
+_APART = ("label_beta_kubernetes_io_instance_type", "label_node_role_kubernetes_io")
+_PRIME = 4294967291
+
+
+def remote_write_setting(component: Component, *, telemetry: bool) -> str:
+    """What belongs into `config.yaml` of the platform's ConfigMap: to merge by hand, beside what stands there."""
+    return format_yaml({"prometheusK8s": {"remoteWrite": [remote_write(component, telemetry=telemetry)]}})
+
+
+def remote_write(component: Component, *, telemetry: bool) -> Value:
+    """One target of `remoteWrite`, whole: where, who, what, which labels."""
+    return {
+        "url": "https://collector.example.com/api/v1/write",
+        "name": "layercensus",
+        "authorization": {"type": "Bearer", "credentials": {"name": _SECRET, "key": "token"}},
+        "metadataConfig": {"send": False},
+        "queueConfig": {"retryOnRateLimit": True, "maxShards": 2},
+        "writeRelabelConfigs": relabelings(component, telemetry=telemetry),
+    }
+
+
+def relabelings(component: Component, *, telemetry: bool) -> Sequence[Value]:
+    """Which series leave, under which cluster's id, with which labels."""
+    contract = read_contract()
+    recorded = [entry for entry in contract.recorded if entry.component is component]
+    names = [entry.recorded_name(telemetry=telemetry) for entry in recorded]
+    joined = [entry for entry in contract.joined if entry.name != "cluster_version"]
+    names += [entry.name for entry in joined]
+    labels = {label for entry in recorded for label in entry.labels}
+    labels |= {label for entry in contract.joined for label in entry.labels}
+    kept = ("__name__", _PLATFORM_ID, "cluster_id", "part", *_REPLICA, *sorted(labels))
+    return (
+        {
+            "sourceLabels": ["__name__", "type"],
+            "regex": f"({'|'.join(names)});.*|cluster_version;current",
+            "action": "keep",
+        },
+        {"sourceLabels": [_PLATFORM_ID], "targetLabel": "cluster_id", "action": "replace"},
+        {"sourceLabels": list(_APART), "modulus": _PRIME, "targetLabel": "part", "action": "hashmod"},
+        {"regex": "|".join(kept), "action": "labelkeep"},
+    )
