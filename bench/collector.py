@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.request import urlopen
 from uuid import UUID, uuid4
 
@@ -33,9 +34,11 @@ from tests.agent.running import SOURCE
 from layercensus.fleet.key_file import read_or_make_keys
 from layercensus.fleet.tokens import issue_token
 
-CLUSTERS = 20_000
-ROUNDS = 3
-SECONDS = 6
+CLUSTERS = 50_000
+ROUNDS = 2
+# Loads that follow one another before the drain is waited for: a day is written each 15 seconds.
+PARTS = 3
+SECONDS = 8
 CONNECTIONS = (64, 256)
 MEMORY_CLUSTERS = 100_000
 DEADLINE_SECONDS = 300.0
@@ -198,8 +201,16 @@ def receiver(name: str, command: list[str], port: int, health: str, folder: Path
         process.wait(DEADLINE_SECONDS)
 
 
-def load(target: Receiver, requests: Path, connections: int, seconds: int, script: Path) -> tuple[int, float, float]:
-    """Requests that were answered, over how many seconds, and how busy the generator was. All must be answered 2xx."""
+class Load(NamedTuple):
+    """Requests that were answered, over how many seconds, and how busy the generator was."""
+
+    requests: int
+    seconds: float
+    busy: float
+
+
+def load(target: Receiver, requests: Path, connections: int, seconds: int, script: Path) -> Load:
+    """Load a server. What is not answered 2xx is printed."""
     command = [
         *("taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}"),
         *("-s", str(script), f"http://127.0.0.1:{target.port}/"),
@@ -213,27 +224,30 @@ def load(target: Receiver, requests: Path, connections: int, seconds: int, scrip
     if "Non-2xx" in output:
         print(f"  {target.name}: {next(line for line in output.splitlines() if 'Non-2xx' in line).strip()}")
     took = float(line[3].rstrip("s,"))
-    return int(line[0]), took, (usage.ru_utime + usage.ru_stime) / took
+    return Load(int(line[0]), took, (usage.ru_utime + usage.ru_stime) / took)
 
 
 def measure(targets: list[Receiver], lake: Path, senders: Senders, folder: Path, script: Path) -> None:
     """Rounds in turn; every file of requests goes to all, so that all get the same."""
-    file = folder / "requests"
-    senders.write(file, lambda cluster, at: version(cluster, at) + report(cluster, at), len(senders.ids))
+    files = [folder / f"requests-{number}" for number in range(PARTS)]
+    senders.write(files[0], lambda cluster, at: version(cluster, at) + report(cluster, at), len(senders.ids))
     for target in targets:
-        load(target, file, 64, max(3, SECONDS // 2), script)
+        load(target, files[0], 64, max(3, SECONDS // 2), script)
     for _ in range(ROUNDS):
         for connections in CONNECTIONS:
-            senders.write(file, report, 45_000 * SECONDS)
+            for file in files:
+                senders.write(file, report, 40_000 * SECONDS)
             for target in targets:
                 before = target.cpu_seconds()
-                count, took, busy = load(target, file, connections, SECONDS, script)
+                loads = [load(target, file, connections, SECONDS, script) for file in files]
                 if target.name == "ours":
                     await_drained(lake)
                 spent = target.cpu_seconds() - before
+                count, took = sum(one.requests for one in loads), sum(one.seconds for one in loads)
                 target.per_second.setdefault(connections, []).append(count / took)
                 target.per_core_second.setdefault(connections, []).append(count / spent)
                 target.resident_mib = max(target.resident_mib, target.memory_mib())
+                busy = max(one.busy for one in loads)
                 print(f"  {target.name:16} {connections:4} connections {count / took:8.0f}/s, wrk {busy:4.0%} busy")
 
 

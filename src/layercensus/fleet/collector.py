@@ -1,10 +1,9 @@
-"""⇄ The collector's processes: granian's workers that take reports, one drain, and the parent that watches over them.
+"""⇄ The collector's processes: workers that take reports, one drain, and the parent that watches over them.
 
-parent ─▶ worker, worker, …    HTTP to inbox
+parent ─▶ worker, worker, …    HTTP to inbox; all accept from one socket
        └▶ drain                inbox to lake
 """
 
-import contextlib
 import multiprocessing
 import os
 import signal
@@ -12,29 +11,26 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
-from typing import Any
-
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.http import HTTP1Settings
 
 from layercensus.errors import Fault, FleetError
-from layercensus.fleet.app import Settings, make_worker
 from layercensus.fleet.counts import Counts, share_counts
 from layercensus.fleet.drain import Drain, Drained
 from layercensus.fleet.event_log import log
+from layercensus.fleet.worker import Settings, make_context, run_worker
 from layercensus.model import Row
 
-_DRAIN_SECONDS = 5.0
-_FINISH_SECONDS = 25.0
-_HEADER_MS = 10_000
-_CONNECTIONS = 20_000
-_WATCH_SECONDS = 1.0
+_DRAIN_SECONDS = 3.0
+_FINISH_SECONDS = 20.0
+_STOP_SECONDS = 8.0
+_WATCH_SECONDS = 0.5
+_BACKLOG = 4096
+# A process that ends so often at its start has something wrong that another start does not mend.
+_QUICK_SECONDS = 5.0
+_MOST_QUICK = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +61,43 @@ def default_name() -> str:
 def serve(plan: Plan, write_rows: Callable[[Iterable[Row]], int]) -> int:
     """Run until SIGTERM or SIGINT; the exit status. Raises `FleetError` where it cannot start."""
     check_inbox(plan)
+    if plan.certificate and plan.key:
+        make_context(plan.certificate, plan.key)
+    listener = _listen(plan)
     share_counts(plan.own / "counts")
-    watched = _Drains(plan, write_rows)
-    server = Granian(
-        "layercensus.fleet.app:make_worker",
-        address=plan.host,
-        port=plan.port,
-        interface=Interfaces.RSGI,
-        workers=plan.workers,
-        loop=Loops.uvloop,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS),
-        websockets=False,
-        backlog=4096,
-        backpressure=_CONNECTIONS,
-        log_enabled=False,
-        respawn_failed_workers=True,
-        respawn_interval=0.1,
-        workers_kill_timeout=10,
-        ssl_cert=plan.certificate,
-        ssl_key=plan.key,
-    )
-    server.on_startup(watched.start)
-    server.on_shutdown(watched.stop)
-    multiprocessing.set_start_method("spawn", force=True)
-    settings = Settings(plan.keys, plan.own, plan.pseudonymous)
+    settings = Settings(plan.keys, plan.own, plan.pseudonymous, plan.certificate, plan.key)
+    family = [_Child(f"worker-{number}", run_worker, (settings, listener)) for number in range(plan.workers)]
+    drain = _Child("drain", run_drain, (plan, write_rows))
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
     log("started", listen=f"{plan.host}:{plan.port}", workers=plan.workers, tls=plan.certificate is not None)
-    server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+    for child in (*family, drain):
+        child.start()
+    held = True
+    while held and not stopping.wait(_WATCH_SECONDS):
+        watched = [child.watch() for child in (*family, drain)]
+        held = all(watched)
+    listener.close()
+    for child in family:
+        child.stop()
+    for child in family:
+        child.join(_STOP_SECONDS)
+    # Only now is the inbox whole: what is complete in it becomes rows.
+    drain.stop()
+    drain.join(_FINISH_SECONDS)
     log("stopped")
-    return 0
+    return 0 if held else 1
+
+
+def _listen(plan: Plan) -> socket.socket:
+    """The socket that all workers accept from. Raises `FleetError`."""
+    try:
+        family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
+        return socket.create_server((plan.host, plan.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        where = f"{plan.host}:{plan.port}"
+        raise FleetError(f"cannot listen: {error.strerror}", where=where, fault=Fault.HOST) from error
 
 
 def check_inbox(plan: Plan) -> None:
@@ -109,54 +113,52 @@ def check_inbox(plan: Plan) -> None:
     drain.close()
 
 
-def _load(settings: Settings) -> Any:
-    """In a worker. What cannot start ends it, and granian starts another."""
-    return make_worker(settings)
-
-
 @dataclass(eq=False)
-class _Drains:
-    """Keeps one drain running, and one certificate in use, until it is stopped."""
+class _Child:
+    """A process that is started again when it ends, unless it does so at once again and again."""
 
-    plan: Plan
-    write_rows: Callable[[Iterable[Row]], int]
+    name: str
+    target: Callable[..., None]
+    arguments: tuple[object, ...]
     _process: BaseProcess | None = None
-    _stopping: threading.Event = field(default_factory=threading.Event)
-    _watcher: threading.Thread | None = None
+    _started: float = 0.0
+    _quick: int = 0
 
     def start(self) -> None:
-        """Start the drain and watch over it."""
-        self._begin()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
-
-    def stop(self) -> None:
-        """After the workers have ended: let the drain put what is complete into the lake, then end it."""
-        self._stopping.set()
-        if self._watcher is not None:
-            self._watcher.join()
-        if self._process is not None:
-            self._process.terminate()
-            self._process.join(_FINISH_SECONDS)
-            if self._process.is_alive():
-                self._process.kill()
-                log("drain_not_finished", next="what is left in the inbox goes to the lake at the next start")
-
-    def _begin(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._process = context.Process(target=run_drain, args=(self.plan, self.write_rows), name="drain")
+        """Start it, with nothing of the parent's but what it is given."""
+        self._process = multiprocessing.get_context("spawn").Process(
+            target=self.target, args=self.arguments, name=self.name
+        )
+        self._started = time.monotonic()
         self._process.start()
 
-    def _watch(self) -> None:
-        mark = _mark(self.plan.certificate)
-        while not self._stopping.wait(_WATCH_SECONDS):
-            if self._process is not None and not self._process.is_alive():
-                log("drain_ended", status=self._process.exitcode, next="it is started again")
-                self._begin()
-            if (now := _mark(self.plan.certificate)) != mark:
-                mark = now
-                # granian replaces its workers one by one, with the new certificate.
-                os.kill(os.getpid(), signal.SIGHUP)
+    def watch(self) -> bool:
+        """Start it again if it has ended. False if that is no use."""
+        if self._process is None or self._process.is_alive():
+            return True
+        quick = time.monotonic() - self._started < _QUICK_SECONDS
+        self._quick = self._quick + 1 if quick else 0
+        log("process_ended", process=self.name, status=self._process.exitcode, next="it is started again")
+        if self._quick >= _MOST_QUICK:
+            return False
+        self.start()
+        return True
+
+    def stop(self) -> None:
+        """Tell it to end."""
+        if self._process is not None and self._process.is_alive():
+            self._process.terminate()
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end; after that long make it end."""
+        if self._process is None:
+            return
+        self._process.join(seconds)
+        if self._process.is_alive():
+            self._process.kill()
+            log(
+                "process_killed", process=self.name, next="what is left in the inbox goes to the lake at the next start"
+            )
 
 
 def run_drain(plan: Plan, write_rows: Callable[[Iterable[Row]], int]) -> None:
@@ -195,14 +197,6 @@ def _tell(done: Drained, counts: Counts, failed: str) -> str:
     if done.error != failed:
         log("lake_not_written" if done.error else "lake_written_again", error=done.error)
     return done.error
-
-
-def _mark(path: Path | None) -> tuple[int, int]:
-    if path is not None:
-        with contextlib.suppress(OSError):
-            found = path.stat()
-            return (found.st_ino, found.st_mtime_ns)
-    return (0, 0)
 
 
 def _milliseconds() -> int:

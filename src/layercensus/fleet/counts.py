@@ -1,7 +1,7 @@
 """⇄ What a collector says of itself: counters over all its processes, in files that they share.
 
 The library is prometheus_client in its mode for several processes. Requests are counted in plain numbers and handed
-over once for each commit, since a counter that lies in a shared file costs more than a request should.
+over once a second, since a counter that lies in a shared file costs more than a request should.
 """
 
 import os
@@ -55,6 +55,7 @@ class Counts:
 
     _metrics: dict[str, Any] = field(default_factory=dict)
     _pending: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _observed: list[tuple[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Make the metrics: the library must be imported after the folder is known."""
@@ -84,10 +85,17 @@ class Counts:
             metric = self._metrics[name]
             (metric.labels(label) if label else metric).inc(amount)
         self._pending.clear()
+        for name, value in self._observed:
+            self._metrics[name].observe(value)
+        self._observed.clear()
 
     def set(self, name: str, value: float) -> None:
         """Set a gauge."""
         self._metrics[name].set(value)
+
+    def observe_later(self, name: str, value: float) -> None:
+        """Add to a histogram with the next `flush`."""
+        self._observed.append((name, value))
 
     def observe(self, name: str, values: Iterable[float]) -> None:
         """Add to a histogram."""

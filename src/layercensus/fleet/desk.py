@@ -5,8 +5,7 @@ The order is that of cost: what a head says is judged before a body is read, and
 
 import hmac
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Protocol
+from hashlib import blake2b, sha256
 from uuid import UUID
 
 from layercensus.fleet.admission import Admission, Limits
@@ -16,15 +15,8 @@ from layercensus.fleet.tokens import Bearer, Keys, check_bearer, read_token
 
 _CONTENT_TYPE = "application/x-protobuf"
 _MESSAGE = "prometheus.WriteRequest"
-_MOST_BEARERS = 4_000_000
+_MOST_SENDERS = 4_000_000
 _MOST_CONTENTS = 64
-
-
-class Headers(Protocol):
-    """Headers of a request, by their names in lower case."""
-
-    def get(self, key: str, default: str = ..., /) -> str:
-        """A header's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +29,29 @@ class Rate:
 
 @dataclass(slots=True)
 class Sender:
-    """A token that was looked at: whose it is, under which id it is kept (16 bytes), what is left of its rate."""
+    """A token that was looked at. `cluster` is the 16 bytes of its UUID, `kept_as` those under which it is kept.
 
-    bearer: Bearer
+    `left` is what is left of its rate, as of `asked`. There are many of these, so each is small.
+    """
+
+    cluster: bytes
     kept_as: bytes
+    issued: int
+    expires: int
     left: float
     asked: float
 
 
 @dataclass(eq=False)
 class Desk:
-    """Takes requests. Remembers tokens that it has verified, and nothing of one that it refused."""
+    """Takes requests. Remembers tokens that it has verified, by a hash, and nothing of one that it refused."""
 
     keys: Keys
     pseudonymous: bool = False
     admission: Admission = field(default_factory=Admission)
     rate: Rate = field(default_factory=Rate)
-    _senders: dict[str, Sender] = field(default_factory=dict)
-    _contents: set[tuple[str, str]] = field(default_factory=set)
+    _senders: dict[bytes, Sender] = field(default_factory=dict)
+    _contents: set[tuple[bytes, bytes]] = field(default_factory=set)
 
     @property
     def limits(self) -> Limits:
@@ -66,61 +63,57 @@ class Desk:
         self.keys = keys
         self._senders.clear()
 
-    def greet(self, headers: Headers, now: float) -> Sender:
-        """Judge a request by its head; `now` in seconds since 1970. Raises `Refusal`."""
-        content = (headers.get("content-type", ""), headers.get("content-encoding", ""))
-        if content not in self._contents:
-            check_content(*content)
+    def check_content(self, content_type: bytes, encoding: bytes) -> None:
+        """Raise `Refusal` (415) for anything but remote write 1.0 in snappy's block format."""
+        if (content_type, encoding) not in self._contents:
+            check_content(content_type.decode("latin-1"), encoding.decode("latin-1"))
             if len(self._contents) < _MOST_CONTENTS:
-                self._contents.add(content)
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Refusal(Status.UNAUTHORIZED, "no_token", "a bearer token is needed")
-        sender = self._senders.get(token)
-        if sender is None:
-            sender = self._meet(token, now)
-        check_bearer(sender.bearer, self.keys, now)
-        sender.left = min(self.rate.burst, sender.left + (now - sender.asked) * self.rate.per_second)
+                self._contents.add((content_type, encoding))
+
+    def check_length(self, length: bytes) -> None:
+        """Raise `Refusal` (413) for a body that says it is too long. The parser takes care of what is no number."""
+        if length.isdigit() and int(length[:20]) > self.limits.body_bytes:
+            raise Refusal(Status.TOO_LARGE, "body", f"a body may have {self.limits.body_bytes} bytes at most")
+
+    def greet(self, authorization: bytes, now: float) -> Sender:
+        """Who sends a request; `now` in seconds since 1970. Raises `Refusal`."""
+        digest = blake2b(authorization, digest_size=16).digest()
+        sender = self._senders.get(digest) or self._meet(digest, authorization, now)
+        if now >= sender.expires:
+            # It says that it has expired, or was revoked.
+            check_bearer(Bearer(uuid_text(sender.cluster), sender.issued, sender.expires), self.keys, now)
+        sender.left = min(self.rate.burst, sender.left + max(0.0, now - sender.asked) * self.rate.per_second)
         sender.asked = now
         if sender.left < 1:
             raise Refusal(Status.TOO_MANY, "rate", "too many requests of this cluster")
         sender.left -= 1
         return sender
 
-    def check_length(self, length: str) -> bool:
-        """Whether a request says how long its body is. Raises `Refusal` for one that is too long, or no number."""
-        if not length:
-            return False
-        if not (length.isascii() and length.isdigit()) or len(length) > 12:
-            raise Refusal(Status.BAD_REQUEST, "length", "the length of the body is no number")
-        if int(length) > self.limits.body_bytes:
-            raise self.too_long()
-        return True
-
-    def too_long(self) -> Refusal:
-        """What is said to a body that is too long."""
-        return Refusal(Status.TOO_LARGE, "body", f"a body may have {self.limits.body_bytes} bytes at most")
-
     def admit(self, sender: Sender, body: bytes, now: float) -> Admitted:
         """What is kept of a body. Raises `Refusal`."""
-        return self.admission.admit(body, sender.bearer.cluster_id, int(now * 1000))
+        return self.admission.admit(body, uuid_text(sender.cluster), int(now * 1000))
 
     def known_senders(self) -> int:
         """How many tokens are remembered."""
         return len(self._senders)
 
-    def expiring(self, now: float, days: int) -> list[Bearer]:
-        """Of the tokens that were used, those that will not hold for so many days."""
-        return [one.bearer for one in self._senders.values() if one.bearer.expires - now < days * 86400]
+    def expiring(self, now: float, days: int) -> list[tuple[str, int]]:
+        """Of the tokens that were used, clusters and ends of those that will not hold for so many days."""
+        until = now + days * 86400
+        return [(uuid_text(one.cluster), one.expires) for one in self._senders.values() if one.expires < until]
 
-    def _meet(self, token: str, now: float) -> Sender:
-        bearer = read_token(token, self.keys)
-        kept_as = UUID(bearer.cluster_id).bytes
-        if self.pseudonymous:
-            kept_as = pseudonym(bearer.cluster_id, self.keys.pseudonym_key)
-        if len(self._senders) >= _MOST_BEARERS:
+    def _meet(self, digest: bytes, authorization: bytes, now: float) -> Sender:
+        """Look at a token for the first time. Raises `Refusal`."""
+        scheme, _, token = authorization.decode("latin-1").strip().partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Refusal(Status.UNAUTHORIZED, "no_token", "a bearer token is needed")
+        bearer = read_token(token.strip(), self.keys)
+        check_bearer(bearer, self.keys, now)
+        cluster = UUID(bearer.cluster_id).bytes
+        kept_as = pseudonym(bearer.cluster_id, self.keys.pseudonym_key) if self.pseudonymous else cluster
+        if len(self._senders) >= _MOST_SENDERS:
             self._senders.clear()
-        sender = self._senders[token] = Sender(bearer, kept_as, self.rate.burst, now)
+        sender = self._senders[digest] = Sender(cluster, kept_as, bearer.issued, bearer.expires, self.rate.burst, now)
         return sender
 
 
@@ -136,6 +129,12 @@ def check_content(content_type: str, encoding: str) -> None:
         raise Refusal(Status.UNSUPPORTED, "content_type", f"send {_CONTENT_TYPE};proto={_MESSAGE}")
     if encoding.strip().lower() not in {"", "snappy"}:
         raise Refusal(Status.UNSUPPORTED, "content_encoding", "send it compressed by snappy, block format")
+
+
+def uuid_text(value: bytes) -> str:
+    """A UUID's text from its 16 bytes, as `uuid.UUID` writes it and faster: it is asked for with each request."""
+    text = value.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def pseudonym(cluster_id: str, key: bytes) -> bytes:

@@ -14,11 +14,12 @@ from pathlib import Path
 from layercensus.errors import LayerCensusError
 from layercensus.fleet.fleet_rows import row_of
 from layercensus.fleet.inbox import read_sealed, remove_sealed
-from layercensus.fleet.snapshots import Assembly
+from layercensus.fleet.snapshots import Assembly, Snapshot
 from layercensus.model import Row
 
 _LOCK = ".lock"
-_RowKey = tuple[str, str, str]
+_RowKey = tuple[int, str, str]
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,22 @@ class Drained:
 class Drain:
     """Empties inboxes below `inboxes` into a lake. `own` is this collector's folder there; `write_rows` is the lake's.
 
-    `clock` gives milliseconds since 1970.
+    `clock` gives milliseconds since 1970. The lake is written each `write_ms` at most: a day is replaced as a whole, so
+    that of many reports of a cluster one row is written.
     """
 
     inboxes: Path
     own: Path
     write_rows: Callable[[Iterable[Row]], int]
     clock: Callable[[], int]
+    write_ms: int = 15_000
     assembly: Assembly = field(default_factory=Assembly)
     _sources: dict[int, Path] = field(default_factory=dict)
-    _rows: dict[_RowKey, tuple[int, Row]] = field(default_factory=dict)
+    _snapshots: dict[_RowKey, Snapshot] = field(default_factory=dict)
     _locks: dict[Path, int] = field(default_factory=dict)
     _next_source: int = 0
     _incomplete: int = 0
+    _written_ms: int = 0
 
     def open(self) -> None:
         """Make and hold this collector's inbox. Raises `OSError`; `BlockingIOError` if another holds it."""
@@ -68,32 +72,41 @@ class Drain:
         """One round. A lake that cannot be written is said, and tried again in the next: nothing is removed."""
         reports, torn, error = self._read()
         for snapshot in self.assembly.ready(self.clock()):
-            row = row_of(snapshot)
-            self._rows[row.day, row.cluster_id, row.signal] = (snapshot.received_ms, row)
-        rows = tuple(row for _, row in self._rows.values())
-        try:
-            if rows:
-                self.write_rows(rows)
-            self._rows.clear()
-            self._remove_done()
-        except (OSError, LayerCensusError) as failed:
-            rows, error = (), str(failed)
+            self._snapshots[snapshot.received_ms // _DAY_MS, snapshot.cluster_id, snapshot.signal] = snapshot
+        written: list[Snapshot] = []
+        if self.clock() - self._written_ms >= self.write_ms:
+            try:
+                written = self._write()
+            except (OSError, LayerCensusError) as failed:
+                error = str(failed)
         before, self._incomplete = self._incomplete, self.assembly.incomplete
         return Drained(
             reports=reports,
-            rows=len(rows),
+            rows=len(written),
             torn=torn,
             incomplete=self._incomplete - before,
             clusters=self.assembly.known_clusters(),
             lag_seconds=self._lag_seconds(),
-            skews=tuple(abs(row.skew_seconds) for row in rows if row.skew_seconds is not None),
+            skews=tuple(abs(one.timestamp - one.received_ms) / 1000 for one in written),
             error=error,
         )
 
     def finish(self) -> Drained:
         """The last round: what is complete becomes a row at once, the rest stays in the inbox for the next start."""
         self.assembly.patience = replace(self.assembly.patience, settle_ms=0, joins_ms=0)
+        self.write_ms = 0
         return self.run_once()
+
+    def _write(self) -> list[Snapshot]:
+        """Write what is ready as rows, then remove files of which nothing is left. Raises `OSError`, `LakeError`."""
+        written = list(self._snapshots.values())
+        if written:
+            # A row is some times as large as its snapshot: they are made as the lake takes them.
+            self.write_rows(map(row_of, written))
+        self._written_ms = self.clock()
+        self._snapshots.clear()
+        self._remove_done()
+        return written
 
     def _read(self) -> tuple[int, int, str]:
         """Reports and torn files that were read, and what could not be."""
@@ -136,7 +149,7 @@ class Drain:
 
     def _lag_seconds(self) -> float:
         """Age of the oldest row that should be in the lake and is not."""
-        oldest = min((received for received, _ in self._rows.values()), default=None)
+        oldest = min((one.received_ms for one in self._snapshots.values()), default=None)
         return 0.0 if oldest is None else max(0.0, (self.clock() - oldest) / 1000)
 
 

@@ -23,9 +23,9 @@ def row_of(snapshot: Snapshot) -> Row:
         release=release,
         version=snapshot.version,
         platform=snapshot.platform,
-        nodes={} if is_proxy else snapshot.counts,
-        needs=snapshot.needs or {},
-        proxy=snapshot.counts if is_proxy else {},
+        nodes={} if is_proxy else _whole(snapshot.counts),
+        needs=_whole(snapshot.needs or {}),
+        proxy=_whole(snapshot.counts) if is_proxy else {},
         nodes_expected=expected_machines(snapshot.nodes, release),
         skew_seconds=(snapshot.timestamp - snapshot.received_ms) / 1000,
         observed_at=observed,
@@ -48,6 +48,10 @@ def expected_machines(nodes: Mapping[str, int], release: str | None) -> int | No
     if not nodes or nodes.get("") or (release is None and "rhel" in nodes):
         return None
     return sum(count for os_id, count in nodes.items() if os_id in since and _is_since(release, since[os_id]))
+
+
+def _whole(counts: Mapping[str, float]) -> dict[str, int]:
+    return {label: int(value) for label, value in counts.items()}
 
 
 def _is_since(release: str | None, first: str) -> bool:

@@ -6,39 +6,52 @@ answered when the commit that holds its entry has returned; if that failed, all 
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from layercensus.fleet.inbox import Entry, InboxWriter
+
+Reply = Callable[[bytes], None]
+
+
+class Committed(Protocol):
+    """Who is told of each commit: whom to answer, samples in it, the seconds it took, whether it held."""
+
+    def __call__(self, replies: list[Reply], samples: int, seconds: float, *, held: bool) -> None:
+        """Tell."""
 
 
 @dataclass(eq=False)
 class GroupCommit:
-    """`committed` is called after each commit with the seconds it took and whether it held."""
+    """Gathers entries and commits them. `begin` before the first."""
 
     writer: InboxWriter
-    committed: Callable[[float, bool], None]
+    committed: Committed
     clock: Callable[[], float]
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "inbox"))
+    _loop: asyncio.AbstractEventLoop | None = None
     _entries: list[Entry] = field(default_factory=list)
-    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    _replies: list[Reply] = field(default_factory=list)
     _busy: bool = False
 
-    async def keep(self, entry: Entry) -> None:
-        """Return when the entry is on the disk. Raises `OSError` if it may not be."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit for this loop."""
+        self._loop = loop
+
+    def keep(self, entry: Entry, reply: Reply) -> None:
+        """Commit an entry with the next commit, which answers it."""
         self._entries.append(entry)
-        self._waiting.append(future)
-        if not self._busy:
+        self._replies.append(reply)
+        if not self._busy and self._loop is not None:
             self._busy = True
             # What else comes in this turn of the loop goes along.
-            loop.call_soon(self._begin, loop)
-        await future
+            self._loop.call_soon(self._start)
 
-    async def seal_after(self, age_ms: int) -> None:
-        """Let the current file go to the drain, if it is that old. Raises `OSError`."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._seal, age_ms)
+    def seal_after(self, age_ms: int) -> None:
+        """Let the current file go to the drain, if it is that old."""
+        self._thread.submit(self._seal, age_ms)
 
     def close(self) -> None:
         """Wait for what is under way, and let the current file go."""
@@ -46,33 +59,27 @@ class GroupCommit:
         self._thread.shutdown()
 
     def _seal(self, age_ms: int) -> None:
-        if self.writer.age_ms() >= age_ms:
-            self.writer.seal()
+        with suppress(OSError):
+            if self.writer.age_ms() >= age_ms:
+                self.writer.seal()
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _start(self) -> None:
         entries, self._entries = self._entries, []
-        waiting, self._waiting = self._waiting, []
+        replies, self._replies = self._replies, []
         began = self.clock()
-        future = loop.run_in_executor(self._thread, self.writer.commit, entries)
-        future.add_done_callback(lambda done: self._end(done, waiting, began, loop))
+        future = self._thread.submit(self.writer.commit, entries)
+        samples = sum(len(entry.kinds) for entry in entries)
 
-    def _end(
-        self,
-        done: "asyncio.Future[None]",
-        waiting: list["asyncio.Future[None]"],
-        began: float,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        error = done.exception()
-        for future in waiting:
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
-        self.committed(self.clock() - began, error is None)
+        def ended(done: "Future[None]") -> None:
+            """In the thread."""
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._end, replies, samples, began, done.exception() is None)
+
+        future.add_done_callback(ended)
+
+    def _end(self, replies: list[Reply], samples: int, began: float, held: bool) -> None:
+        self.committed(replies, samples, self.clock() - began, held=held)
         if self._entries:
-            self._begin(loop)
+            self._start()
         else:
             self._busy = False

@@ -16,6 +16,7 @@ class Status(IntEnum):
     TOO_LARGE = 413
     UNSUPPORTED = 415
     TOO_MANY = 429
+    HEAD_TOO_LARGE = 431
     UNAVAILABLE = 503
 
 

@@ -11,6 +11,7 @@ What a cluster says of itself beside it (version, platform, nodes) has timestamp
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from layercensus.fleet.columns import INFO_LABELS, ColumnTable
@@ -43,9 +44,8 @@ class Patience:
     replay_ms: int = 3 * 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Counts of a complete snapshot; times in milliseconds since 1970.
+class Snapshot(NamedTuple):
+    """Counts of a complete snapshot, whole numbers all of them; times in milliseconds since 1970.
 
     `needs` is None where they did not come at that timestamp, or not all. `nodes`: os_id -> nodes of the cluster, empty
     where it did not say.
@@ -55,8 +55,8 @@ class Snapshot:
     signal: str
     timestamp: int
     received_ms: int
-    counts: Mapping[str, int]
-    needs: Mapping[str, int] | None
+    counts: Mapping[str, float]
+    needs: Mapping[str, float] | None
     version: str | None
     platform: str | None
     nodes: Mapping[str, int]
@@ -177,13 +177,13 @@ class Assembly:
                 continue
             days.add(day)
             shown = shown or (key[1], group.last_ms)
-            needs = _whole(group.counts[Fact.NEED]) if is_complete(Fact.NEED, group.counts) else None
+            needs = group.counts[Fact.NEED] if is_complete(Fact.NEED, group.counts) else None
             yield Snapshot(
                 cluster_id=str(UUID(bytes=cluster_key)),
                 signal=SIGNALS[fact],
                 timestamp=key[1],
                 received_ms=group.last_ms,
-                counts=_whole(group.counts[fact]),
+                counts=group.counts[fact],
                 needs=needs if fact is Fact.LAYERING else None,
                 version=cluster.version[1],
                 platform=cluster.platform[1],
@@ -232,10 +232,6 @@ class Assembly:
 def is_complete(fact: Fact, counts: Mapping[Fact, Mapping[str, float]]) -> bool:
     """Whether there is a count for every value that the contract lists."""
     return fact in counts and admissions()[fact.value].values == counts[fact].keys()
-
-
-def _whole(counts: Mapping[str, float]) -> dict[str, int]:
-    return {label: int(value) for label, value in counts.items()}
 
 
 def _group(cluster: _Cluster, key: _GroupKey, received_ms: int, source: int) -> _Group:

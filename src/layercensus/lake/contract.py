@@ -8,6 +8,7 @@ and a column of counts has a minimum, a group, and the signals it stands on.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -53,10 +54,11 @@ class RowContract:
     table: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    _counts: Mapping[str, Mapping[str, str]]
 
-    def counts_of(self, group: str) -> dict[str, str]:
+    def counts_of(self, group: str) -> Mapping[str, str]:
         """Columns of a group of counts by the name of the count: `nodes` gives {"clean": "nodes_clean", …}."""
-        return {column.name.partition("_")[2]: column.name for column in self.columns if column.group == group}
+        return self._counts[group]
 
 
 def _column(entry: dict[str, Any]) -> Column:
@@ -77,10 +79,16 @@ def _column(entry: dict[str, Any]) -> Column:
 def row_contract() -> RowContract:
     """Return the contract this version of the program writes and reads."""
     document = read_json("lake/row-v1.json")
+    columns = tuple(_column(entry) for entry in document["columns"])
+    groups = {column.group for column in columns if column.group}
     return RowContract(
         schema=document["lake_schema"],
         version=document["lake_version"],
         table=document["table"],
         key=tuple(document["key"]),
-        columns=tuple(_column(entry) for entry in document["columns"]),
+        columns=columns,
+        _counts={
+            group: {column.name.partition("_")[2]: column.name for column in columns if column.group == group}
+            for group in groups
+        },
     )

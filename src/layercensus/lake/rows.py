@@ -66,10 +66,10 @@ def row_from_columns(cells: Sequence[Cell], contract: RowContract) -> Row:
 
 def _spread(group: str, counts: Mapping[str, int], contract: RowContract) -> dict[str, object]:
     columns = contract.counts_of(group)
-    for stranger in sorted(set(counts) - set(columns)):
-        raise _misfit(group, stranger, "the contract has no such count")
-    absent = [name for name in columns if name not in counts]
-    if counts and absent:
+    if counts and counts.keys() != columns.keys():
+        for stranger in sorted(set(counts) - set(columns)):
+            raise _misfit(group, stranger, "the contract has no such count")
+        absent = [name for name in columns if name not in counts]
         raise _misfit(group, absent[0], "it is missing; counts come all together or not at all")
     return {columns[name]: count for name, count in counts.items()}
 
