@@ -26,6 +26,7 @@ bench: .venv/all
 	$(BIN)/python bench/inspect_files.py
 	$(BIN)/python bench/sysroot.py
 	$(BIN)/python bench/agent.py
+	$(BIN)/python bench/collector.py
 
 # New versions of what we depend on; the result goes to review like any change.
 lock: .venv/base

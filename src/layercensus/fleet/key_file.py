@@ -16,14 +16,15 @@ from layercensus.fleet.tokens import Keys
 
 _SCHEMA = "layercensus/keys/v1"
 _KEY_BYTES = 32
-_OTHERS = 0o077
+# The group may read: that is how a cluster shows a secret to a pod.
+_OTHERS = 0o027
 
 
 def read_keys(path: Path) -> Keys:
     """Keys of a file. Raises `FleetError` for one that is not there, is no such file, or that others may read."""
     try:
         if path.stat().st_mode & _OTHERS:
-            what = "others may read the keys"
+            what = "others may read the keys, or the group write them"
             raise FleetError(what, where=str(path), fault=Fault.HOST, next_step=f"chmod 600 {path}")
         value = json.loads(path.read_text(encoding="ascii"))
     except FileNotFoundError:

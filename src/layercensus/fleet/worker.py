@@ -7,6 +7,7 @@ GET  /metrics  /healthz  /readyz
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -33,6 +34,7 @@ _WARN_EVERY_SECONDS = 86_400.0
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 _WRITE = b"/api/v1/write"
 _CLOSE_SECONDS = 5.0
+_OTHER_FILES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ def run_worker(settings: Settings, listener: socket.socket) -> None:
     """In a process of its own: serve until SIGTERM. Raises `FleetError` where keys or certificate cannot be read."""
     import uvloop
 
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.connections + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
     worker = Worker(settings, Desk(read_keys(settings.keys), pseudonymous=settings.pseudonymous))
     uvloop.run(worker.serve(listener))
 
