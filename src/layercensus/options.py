@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help=_PATHS)
     parser.add_argument(
-        "--root", default="/", metavar="DIR", help="without PATH: where the host's / is seen (default: /)"
+        "--root", type=_given, default="/", metavar="DIR", help="without PATH: where the host's / is seen (default: /)"
     )
     _add_release(parser)
     parser.add_argument("--format", choices=("table", "json", "prometheus"), default="table", help="default: table")
@@ -68,7 +68,7 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 def _add_scan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--oc", default="oc", metavar="PROGRAM", help="the oc to run, logged in as you are (default: oc)"
+        "--oc", type=_given, default="oc", metavar="PROGRAM", help="the oc to run, logged in as you are (default: oc)"
     )
     parser.add_argument("--selector", metavar="LABELS", help="nodes with these labels only, as oc takes them")
     parser.add_argument("--timeout", type=_seconds, default=120, metavar="SECONDS", help="for one node (default: 120)")
@@ -77,42 +77,51 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_agent(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", default="/", metavar="DIR", help="where the host's / is seen (default: /)")
-    parser.add_argument("--listen", metavar="ADDRESS:PORT", help="default: 127.0.0.1:9464; none with --textfile alone")
-    parser.add_argument("--textfile", metavar="FILE", help="write the metrics there, for a node_exporter")
+    parser.add_argument(
+        "--root", type=_given, default="/", metavar="DIR", help="where the host's / is seen (default: /)"
+    )
+    parser.add_argument(
+        "--listen", type=_given, metavar="ADDRESS:PORT", help="default: 127.0.0.1:9464; none with --textfile alone"
+    )
+    parser.add_argument("--textfile", type=_given, metavar="FILE", help="write the metrics there, for a node_exporter")
     parser.add_argument(
         "--package-metrics", action="store_true", help="a series for each package; stays in the cluster"
     )
-    parser.add_argument(
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument(
         "--preview", action="store_true", help="show what would leave the cluster of this machine, and stop"
     )
-    parser.add_argument(
+    shown.add_argument(
         "--self-check", action="store_true", help="show what holds of what we assume of a host, and stop"
     )
-    parser.add_argument("--tls-cert", metavar="FILE", help="serving certificate; with it clients must show one too")
-    parser.add_argument("--tls-key", metavar="FILE", help="its key")
     parser.add_argument(
-        "--client-ca", metavar="FILE", help="authorities of clients (default: the cluster's, by its API)"
+        "--tls-cert", type=_given, metavar="FILE", help="serving certificate; with it clients must show one too"
     )
-    parser.add_argument("--client-cn", action="append", metavar="NAME", help="common name of a client that may scrape")
+    parser.add_argument("--tls-key", type=_given, metavar="FILE", help="its key")
+    parser.add_argument(
+        "--client-ca", type=_given, metavar="FILE", help="authorities of clients (default: the cluster's, by its API)"
+    )
+    parser.add_argument(
+        "--client-cn", type=_given, action="append", metavar="NAME", help="common name of a client that may scrape"
+    )
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", help="a folder of cluster folders, a cluster's folder, or a document"
     )
-    parser.add_argument("--lake", required=True, metavar="DIR", help="the lake; made if it is not there")
+    parser.add_argument("--lake", type=_given, required=True, metavar="DIR", help="the lake; made if it is not there")
     parser.add_argument("--cluster-id", type=_uuid, metavar="UUID", help="all of it is one cluster, this one")
     _add_release(parser)
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lake", required=True, metavar="DIR", help="the lake to read")
+    parser.add_argument("--lake", type=_given, required=True, metavar="DIR", help="the lake to read")
     parser.add_argument("--by", choices=("release", "platform", "need"), help="a table by this dimension; text and csv")
     parser.add_argument("--as-of", type=_day, metavar="DAY", help="the day the report is about (default: the newest)")
     parser.add_argument("--signal", choices=("layercensus", "mcd", "capture"), help="where the numbers come from")
     parser.add_argument("--format", choices=("text", "json", "html", "csv"), default="text", help="default: text")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of standard output")
+    parser.add_argument("-o", "--output", type=_given, metavar="FILE", help="write there instead of standard output")
 
 
 def _add_manifests(parser: argparse.ArgumentParser) -> None:
@@ -136,21 +145,30 @@ def _add_manifests(parser: argparse.ArgumentParser) -> None:
         "--telemetry", action="store_true", help="record under the names that leave the cluster: consent"
     )
     parser.add_argument(
-        "--output", metavar="DIR", help="the folder to make (default: layercensus-MODE-RELEASE, or -kubernetes)"
+        "--output",
+        type=_given,
+        metavar="DIR",
+        help="the folder to make (default: layercensus-MODE-RELEASE, or -kubernetes)",
     )
 
 
 def _add_collect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lake", required=True, metavar="DIR", help="the lake; made if it is not there")
-    parser.add_argument("--keys", required=True, metavar="FILE", help="the keys that tokens are signed with")
-    parser.add_argument("--listen", metavar="ADDRESS:PORT", help="default: 127.0.0.1:9465")
-    parser.add_argument("--tls-cert", metavar="FILE", help="serving certificate; read again when it changes")
-    parser.add_argument("--tls-key", metavar="FILE", help="its key")
+    parser.add_argument("--lake", type=_given, required=True, metavar="DIR", help="the lake; made if it is not there")
+    parser.add_argument(
+        "--keys", type=_given, required=True, metavar="FILE", help="the keys that tokens are signed with"
+    )
+    parser.add_argument("--listen", type=_given, metavar="ADDRESS:PORT", help="default: 127.0.0.1:9465")
+    parser.add_argument(
+        "--tls-cert", type=_given, metavar="FILE", help="serving certificate; read again when it changes"
+    )
+    parser.add_argument("--tls-key", type=_given, metavar="FILE", help="its key")
     parser.add_argument(
         "--workers", type=_count, default=1, metavar="N", help="processes that take reports (default: 1)"
     )
     parser.add_argument("--pseudonymous", action="store_true", help="keep a keyed hash in place of each cluster's id")
-    parser.add_argument("--inbox", metavar="DIR", help="where reports wait for the lake (default: inbox/ in the lake)")
+    parser.add_argument(
+        "--inbox", type=_given, metavar="DIR", help="where reports wait for the lake (default: inbox/ in the lake)"
+    )
     parser.add_argument(
         "--name",
         type=_name,
@@ -160,7 +178,9 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_token(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--keys", required=True, metavar="FILE", help="the keys; made if the file is not there")
+    parser.add_argument(
+        "--keys", type=_given, required=True, metavar="FILE", help="the keys; made if the file is not there"
+    )
     parser.add_argument("--cluster-id", type=_uuid, metavar="UUID", help="the cluster that the token is for")
     parser.add_argument("--days", type=_days, default=400, metavar="N", help="how long it holds (default: 400)")
     parser.add_argument("--new-key", action="store_true", help="sign with a new key; tokens of older keys still hold")
@@ -183,8 +203,21 @@ def _release(text: str) -> str:
     return text
 
 
+def _given(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("is empty: was a variable not set?")
+    return text
+
+
+# As the distribution specification has it: names in lower case, a digest whole.
+_IMAGE = (
+    r"(?:[A-Za-z0-9.-]+(?::[0-9]{1,5})?/)?[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+
+
 def _image(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}", text):
+    if not re.fullmatch(_IMAGE, text):
         raise argparse.ArgumentTypeError(f"{text!r} is no image: it should look like registry.example.com/name:tag")
     return text
 

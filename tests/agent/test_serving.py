@@ -156,12 +156,26 @@ def test_the_text_file_is_whole_readable_and_replaced(tmp_path: Path) -> None:
 
 
 def test_a_text_file_that_cannot_be_written_is_said_and_nothing_stops(tmp_path: Path) -> None:
-    file = tmp_path / "folder.prom"
-    file.mkdir()
-    with agent(root=package_mode_host(tmp_path / "host"), textfile=file) as running:
+    folder = tmp_path / "collector"
+    folder.mkdir()
+    root = package_mode_host(tmp_path / "host")
+    schedule = {"look_seconds": 0.1, "read_seconds": 0.1}
+    with agent(schedule, root=root, textfile=folder / "layercensus.prom") as running:
         assert class_in(running.metrics()) == "not_applicable"
+        folder.rename(tmp_path / "gone")
         wait_for(lambda: any("cannot be written" in line for line in running.lines) or None)
         assert running.ask()[0] == 200
+
+
+def test_a_folder_in_place_of_the_text_file_is_a_wrong_command(tmp_path: Path) -> None:
+    done = run_to_end(root=tmp_path, listen=None, textfile=tmp_path)
+    assert "is a folder" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tls_without_serving_is_a_wrong_command(tmp_path: Path) -> None:
+    tls = {"tls_cert": "a", "tls_key": "b", "client_cn": ["c"]}
+    assert "TLS is for serving" in run_to_end(root=tmp_path, listen=None, textfile=tmp_path / "x.prom", **tls).stderr
 
 
 def test_a_machine_that_could_never_be_read_is_unknown_and_says_why(tmp_path: Path) -> None:

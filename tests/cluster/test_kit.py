@@ -75,6 +75,11 @@ def test_the_kit_for_kubernetes_is_valid_on_each_of_its_releases(version: str) -
             kubernetes_validate.validate(one, version, strict=True)
 
 
+def test_without_an_scc_the_pod_says_its_selinux_type_itself() -> None:
+    for spec in pod_specs(dict(render_kubernetes())):
+        assert spec["securityContext"]["seLinuxOptions"] == {"type": "spc_t"}
+
+
 def test_a_misspelt_field_would_be_seen() -> None:
     wrong = find(dict(render_agent("4.14", telemetry=False)), "DaemonSet")
     wrong["spec"]["template"]["spec"]["hostpid"] = True
@@ -132,7 +137,8 @@ def test_a_pod_is_nobody_without_capabilities_on_a_read_only_root(release: str, 
         assert spec["securityContext"]["runAsUser"] == 65534
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert spec["securityContext"]["seLinuxOptions"] == {"type": "spc_t"}
+        # The SCC fills in type and level. A type of the pod's own, without the level, would be refused by it.
+        assert "seLinuxOptions" not in spec["securityContext"]
         (container,) = spec["containers"]
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
@@ -165,6 +171,7 @@ def test_the_constraints_allow_the_pod_and_no_more(release: str, telemetry: bool
     assert constraints["requiredDropCapabilities"] == ["ALL"]
     assert constraints["allowedCapabilities"] == constraints["defaultAddCapabilities"] == []
     assert constraints["readOnlyRootFilesystem"] is True
+    assert constraints["seLinuxContext"] == {"type": "MustRunAs", "seLinuxOptions": {"type": "spc_t"}}
     assert (constraints["users"], constraints["groups"]) == ([], [])
     used = {next(key for key in volume if key != "name") for spec in pod_specs(files) for volume in spec["volumes"]}
     # A projected volume is what a service account's token comes in.
@@ -172,7 +179,6 @@ def test_the_constraints_allow_the_pod_and_no_more(release: str, telemetry: bool
     for spec in pod_specs(files):
         security = spec["securityContext"]
         assert security["runAsUser"] == constraints["runAsUser"]["uid"]
-        assert security["seLinuxOptions"]["type"] == constraints["seLinuxContext"]["seLinuxOptions"]["type"]
         assert constraints["fsGroup"]["ranges"] == [{"min": security["fsGroup"], "max": security["fsGroup"]}]
     annotation = find(files, "DaemonSet")["spec"]["template"]["metadata"]["annotations"]["openshift.io/required-scc"]
     role = find(files, "Role", "layercensus-scc")

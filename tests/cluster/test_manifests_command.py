@@ -18,11 +18,24 @@ def test_writes_the_folder_and_says_what_to_do_next(tmp_path: Path, capsys: Any)
 
 def test_renders_again_into_its_own_folder_and_leaves_nothing_of_the_first(tmp_path: Path) -> None:
     folder = tmp_path / "rules"
-    main(["manifests", "--mode", "mcd", "--release", "4.21", "--telemetry", "--output", str(folder)])
-    main(["manifests", "--mode", "agent", "--release", "4.14", "--output", str(folder)])
-    assert not (folder / "prometheusrule-mcd.yaml").exists()
+    assert main(["manifests", "--release", "4.21", "--telemetry", "--output", str(folder)]) == 0
+    assert main(["manifests", "--release", "4.14", "--telemetry", "--output", str(folder)]) == 0
     assert not (folder / "optional" / "prometheusrule-mcd-upstream.yaml").exists()
     assert (folder / "rules" / "prometheusrule-agent.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [["--mode", "mcd", "--release", "4.14"], ["--release", "4.14", "--telemetry"], ["--platform", "kubernetes"]],
+)
+def test_does_not_render_over_what_another_rendering_would_be_needed_to_remove(
+    other: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    folder = tmp_path / "kit"
+    assert main(["manifests", "--release", "4.14", "--output", str(folder)]) == 0
+    assert main(["manifests", *other, "--output", str(folder)]) == 2
+    assert "holds mode agent for openshift, without telemetry" in capsys.readouterr().err
+    assert (folder / "scc.yaml").exists()
 
 
 def test_leaves_a_foreign_folder_alone(tmp_path: Path, capsys: Any) -> None:

@@ -198,6 +198,21 @@ def test_a_pipe_in_place_of_a_file_is_a_failed_read(layered: Host, what: str) ->
         assert running.stop() == 0
 
 
+def test_a_folder_in_place_of_the_origin_is_unknown_and_the_self_check_says_so(layered: Host) -> None:
+    layered.origin.unlink()
+    layered.origin.mkdir()
+    assert class_in(layered.inspect()) == "unknown"
+    checked = run_to_end(root=layered.root, self_check=True)
+    assert "fails    user and SELinux label may open the origin file" in checked.stdout
+    assert "no regular file" in checked.stdout
+    assert checked.returncode == 1
+
+
+def test_an_origin_of_a_million_requests_is_not_read(layered: Host) -> None:
+    layered.origin.write_text(f"[origin]\nrefspec=x\n[packages]\nrequested={'a;' * 1_000_000}\n")
+    assert class_in(layered.inspect()) == "unknown"
+
+
 @contextmanager
 def stopped_disk(folder: Path) -> Iterator[None]:
     """A file system over `folder` that never answers: FUSE without anyone behind it."""

@@ -48,9 +48,8 @@ def situations(file: str, releases: tuple[str, ...] = RELEASES) -> list[Any]:
 def rule_files(files: Mapping[str, str], folder: Path, spec_of: Callable[[str], Any]) -> list[str]:
     names = [name for name in files if "prometheusrule" in name]
     for name in names:
-        path = folder / name.replace("optional/", "")
-        path.write_text(yaml.safe_dump(spec_of(files[name])))
-    return [name.replace("optional/", "") for name in names]
+        (folder / Path(name).name).write_text(yaml.safe_dump(spec_of(files[name])))
+    return [Path(name).name for name in names]
 
 
 def expression(series: str, expected: Mapping[str, int], label: str) -> dict[str, Any]:

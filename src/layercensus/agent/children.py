@@ -44,8 +44,13 @@ class Children:
 
     def has_room(self) -> bool:
         """Whether one more may be started: those that were killed and did not go are counted."""
-        self.hung = [pid for pid in self.hung if not _is_gone(pid)]
+        self.settle()
         return len(self.hung) < self.most_hung
+
+    def settle(self) -> bool:
+        """Forget those that have gone; whether all have."""
+        self.hung = [pid for pid in self.hung if not _is_gone(pid)]
+        return not self.hung
 
     def start(self, work: Callable[[], bytes], *, deadline: float, timeout_seconds: float) -> Child:
         """Start work in a child. Raises `OSError` where the system has none left."""
@@ -68,7 +73,7 @@ class Children:
         with suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGKILL)
         self.hung.append(child.pid)
-        self.has_room()
+        self.settle()
 
 
 def _is_gone(pid: int) -> bool:

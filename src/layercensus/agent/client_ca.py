@@ -68,6 +68,8 @@ def check_client_ca() -> Check:
     api = find_api()
     if api is None:
         return Check(assumption, Outcome.UNKNOWN, "this is no pod of a cluster")
+    if not (api.account / "token").exists():
+        return Check(assumption, Outcome.UNKNOWN, "no token is mounted: the authorities come from a file")
     try:
         return Check(assumption, Outcome.HOLDS, f"{read_client_ca(api).count('BEGIN CERTIFICATE')} at {api.address}")
     except LayerCensusError as error:

@@ -7,6 +7,7 @@ were looked at. Each check stands alone, so that one which fails hides no other.
 import json
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -106,10 +107,12 @@ def _origin(folder: Path | None, proc: Path) -> Check:
     if folder is None:
         return Check(assumption, Outcome.UNKNOWN, who)
     try:
-        os.close(os.open(folder.with_name(f"{folder.name}.origin"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        descriptor = os.open(folder.with_name(f"{folder.name}.origin"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         return Check(assumption, Outcome.FAILS, f"{who}: {error.strerror}")
-    return Check(assumption, Outcome.HOLDS, who)
+    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    os.close(descriptor)
+    return Check(assumption, _outcome(holds=regular), who if regular else f"{who}: it is no regular file")
 
 
 def _node_image(folder: Path | None) -> Check:

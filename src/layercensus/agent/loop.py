@@ -29,6 +29,8 @@ from layercensus.agent.state import (
 )
 
 _LONGEST_WAIT_SECONDS = 30.0
+# A child that was ended is gone in a moment, and is then asked how it ended.
+_REAP_SECONDS = 1.0
 _HUNG = Look(reason="timeout", problem="the read took too long: the disk does not answer")
 _NO_ROOM = Look(reason="timeout", problem="earlier reads still hang: the disk does not answer")
 
@@ -129,6 +131,9 @@ class Agent:
         if self.body is not None and held_facts(self.state, now, self.schedule) != self._shown:
             self._publish(now)
         dues = [timer(now) for timer in self._timers]
+        settled = [task.children.settle() for task in self._tasks]
+        if not all(settled):
+            dues.append(now.seconds + _REAP_SECONDS)
         dues += [task.child.deadline for task in self._tasks if task.child is not None]
         return min(wake_at(self.state, now, self.schedule), *dues)
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from layercensus.agent.exchange import Request
 from layercensus.agent.loop import Agent
 from layercensus.agent.node_files import write_text_file
-from layercensus.agent.server import PlainWire, Server, open_listener
+from layercensus.agent.server import Server, open_listener
 from layercensus.agent.state import Instant
+from layercensus.agent.wire import PlainWire
 from layercensus.errors import Fault, LayerCensusError, UsageError
 
 _TIMEOUT_SECONDS = 30.0
 _FILES_SECONDS = 60.0
+_MOST_SAID = 16
 
 
 def open_server(
@@ -49,6 +51,7 @@ def _add_tls(agent: Agent, server: Server, options: Namespace) -> None:
         rotated=server.close_resting,
     )
     server.wrap = tls.wrap
+    server.say = _each_once(agent.warn)
     if options.client_ca:
         tls.reload()
         agent.add_timer(lambda now: _reload(tls.reload, now))
@@ -56,6 +59,18 @@ def _add_tls(agent: Agent, server: Server, options: Namespace) -> None:
     asking = AskApi(agent, tls.take_client_ca)
     server.refused = asking.hasten
     agent.add_timer(asking.tick)
+
+
+def _each_once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """Say each thing once, and no more than some things: who is refused comes again and again."""
+    said: set[str] = set()
+
+    def say(text: str) -> None:
+        if text not in said and len(said) < _MOST_SAID:
+            said.add(text)
+            warn(f"layercensus: agent: {text}")
+
+    return say
 
 
 def _reload(reload: Callable[[], object], now: Instant) -> float:
@@ -79,6 +94,8 @@ class AskApi:
         self.api = api
         self.agent = agent
         self.take = take
+        self.has_list = False
+        self.said = ""
         self.due = self.asked = float("-inf")
         self.task = agent.add_task(self._ask, self._answered, _TIMEOUT_SECONDS)
 
@@ -105,16 +122,23 @@ class AskApi:
     def _answered(self, answer: bytes | None) -> None:
         if answer is not None and answer.startswith(b"+"):
             self.take(answer[1:].decode("ascii"))
+            if self.said:
+                self.agent.warn("layercensus: agent: the client authorities can be read again")
+            self.has_list, self.said = True, ""
             self.due = self.asked + self.agent.schedule.client_ca_seconds
             return
         said = "no answer" if not answer else answer[1:].decode("utf-8", "replace")
-        self.agent.warn(f"layercensus: agent: {said}; the last good list stays in use")
+        effect = "the last good list stays in use" if self.has_list else "nobody is let in before there is one"
+        if said != self.said:
+            self.said = said
+            self.agent.warn(f"layercensus: agent: {said}; {effect}")
 
 
 def write_each_to(agent: Agent, path: Path) -> None:
     """Write each exposition to a file, in a child: that disk may stop too. What failed is written again."""
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}", where="--textfile", fault=Fault.USAGE)
+    if not path.parent.is_dir() or path.is_dir():
+        what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise UsageError(what, where="--textfile", fault=Fault.USAGE, next_step="name a file in a folder that is there")
     writing = _Writing(agent, path)
     agent.published = writing.take
     agent.add_timer(writing.tick)
@@ -129,6 +153,7 @@ class _Writing:
         self.due = float("-inf")
         self.task = agent.add_task(self._write, self._wrote, _TIMEOUT_SECONDS)
         self.sent = b""
+        self.said = ""
 
     def take(self, body: bytes) -> None:
         self.body = body
@@ -151,7 +176,10 @@ class _Writing:
     def _wrote(self, answer: bytes | None) -> None:
         if answer == b"written":
             self.written = self.sent
+            self.said = ""
             return
         self.due = self.agent.seconds() + _TIMEOUT_SECONDS
         said = f"{self.path} was not written in time" if not answer else answer.decode("utf-8", "replace")
-        self.agent.warn(f"layercensus: agent: {said}")
+        if said != self.said:
+            self.said = said
+            self.agent.warn(f"layercensus: agent: {said}")

@@ -9,84 +9,12 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Protocol
 
 from layercensus.agent.exchange import MAX_HEAD_BYTES, Request, format_answer, parse_head, split_head
+from layercensus.agent.wire import PlainWire, UntrustedError, Want, Wire
 
 _CHUNK_BYTES = 4096
 _BACKLOG = 128
-
-
-class UntrustedError(OSError):
-    """A client showed a certificate that no authority we know has signed."""
-
-
-class Want(Enum):
-    """What a wire waits for."""
-
-    READ = selectors.EVENT_READ
-    WRITE = selectors.EVENT_WRITE
-
-
-class Wire(Protocol):
-    """A connection's bytes, plain or through TLS; each step that cannot go on says what it waits for."""
-
-    def fileno(self) -> int:
-        """Number that a selector waits on."""
-
-    def greet(self) -> Want | None:
-        """Agree on how to talk; None once that is done. Raises `UntrustedError`, `OSError`."""
-
-    def is_admitted(self) -> bool:
-        """Whether this client may ask."""
-
-    def receive(self, limit: int) -> bytes | Want:
-        """Bytes, none at the end."""
-
-    def send(self, data: memoryview) -> int | Want:
-        """How many bytes went."""
-
-    def finish(self) -> None:
-        """Say that no more comes."""
-
-    def close(self) -> None:
-        """Close it."""
-
-
-class PlainWire:
-    """A TCP connection as it is."""
-
-    def __init__(self, connected: socket.socket) -> None:
-        self.socket = connected
-        self.fileno = connected.fileno
-        self.close = connected.close
-
-    def greet(self) -> Want | None:
-        """Nothing to agree on."""
-        return None
-
-    def is_admitted(self) -> bool:
-        """Whoever reaches the address, which is a loopback one."""
-        return True
-
-    def receive(self, limit: int) -> bytes | Want:
-        """Bytes, none at the end."""
-        try:
-            return self.socket.recv(limit)
-        except BlockingIOError:
-            return Want.READ
-
-    def send(self, data: memoryview) -> int | Want:
-        """How many bytes went."""
-        try:
-            return self.socket.send(data)
-        except BlockingIOError:
-            return Want.WRITE
-
-    def finish(self) -> None:
-        """Say that no more comes."""
-        self.socket.shutdown(socket.SHUT_WR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +64,7 @@ class Server:
     """Connections of one listener. `answer` gives bytes for a request; `wrap` makes a wire, None to refuse.
 
     `refused` is called when a client's certificate is not trusted, as it may be newer than the authorities we know. A
-    client that only connects, as a probe does, asks for nothing new.
+    client that only connects, as a probe does, asks for nothing new. `say` is told who is refused, and why.
     """
 
     listener: socket.socket
@@ -145,6 +73,7 @@ class Server:
     answer: Callable[[Request], bytes]
     wrap: Callable[[socket.socket], Wire | None] = PlainWire
     refused: Callable[[], None] = lambda: None
+    say: Callable[[str], None] = lambda _: None
     limits: Limits = field(default_factory=Limits)
     _connections: list[_Connection] = field(default_factory=list)
 
@@ -222,7 +151,8 @@ class Server:
                     return
         except EOFError:
             self._drop(connection)
-        except UntrustedError:
+        except UntrustedError as error:
+            self.say(f"a client is refused: {error}")
             self.refused()
             self._drop(connection)
         except OSError:
@@ -283,6 +213,7 @@ class Server:
             if isinstance(request, int):
                 answer, connection.closing = format_answer(request), True
             elif not connection.wire.is_admitted():
+                self.say(f"a client is refused: {connection.wire.client()} is not on the list of names")
                 answer, connection.closing = format_answer(403), True
             else:
                 # A request that comes with another behind it is no scrape: it is answered, and that is all.

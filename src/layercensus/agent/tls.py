@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from layercensus.agent.server import UntrustedError, Want
+from layercensus.agent.wire import UntrustedError, Want
 
 _Marks = tuple[tuple[int, int, int], ...]
 
@@ -51,6 +51,9 @@ class Tls:
         except (OSError, ValueError) as error:
             self._say(error)
             return self._context
+        if self._failed is not None:
+            self._failed = None
+            self.warn("layercensus: agent: certificates are loaded again")
         first, self._context, self._loaded = self._context is None, context, wanted
         if not first:
             self.rotated()
@@ -75,7 +78,8 @@ class Tls:
             state = ((), None)
         if state != self._failed:
             self._failed = state
-            self.warn(f"layercensus: agent: certificates cannot be loaded: {error}")
+            files = ", ".join(str(file) for file in (self.certificate, self.key, self.client_ca) if file)
+            self.warn(f"layercensus: agent: certificates cannot be loaded: {error} ({files})")
 
 
 def make_context(certificate: Path, key: Path, ca_text: str) -> ssl.SSLContext:
@@ -113,7 +117,7 @@ class TlsWire:
         try:
             self.socket.do_handshake()
         except ssl.SSLCertVerificationError as error:
-            raise UntrustedError(str(error)) from error
+            raise UntrustedError(f"its certificate is not trusted: {error.verify_message}") from error
         except ssl.SSLWantReadError:
             return Want.READ
         except ssl.SSLWantWriteError:
@@ -122,9 +126,16 @@ class TlsWire:
 
     def is_admitted(self) -> bool:
         """Whether the client's one common name is on the list."""
-        certificate: dict[str, Any] = self.socket.getpeercert() or {}
-        found = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+        found = self._names()
         return len(found) == 1 and found[0] in self.names
+
+    def client(self) -> str:
+        """The common name of its certificate."""
+        return repr(" ".join(self._names()))
+
+    def _names(self) -> list[str]:
+        certificate: dict[str, Any] = self.socket.getpeercert() or {}
+        return [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
 
     def receive(self, limit: int) -> bytes | Want:
         """Bytes, none at the end."""

@@ -7,7 +7,7 @@ from layercensus.cluster.kit import NAME, PORT, SELECTOR, Kit, Platform
 from layercensus.cluster.kit import cluster_metadata as _cluster_metadata
 from layercensus.cluster.kit import metadata as _metadata
 from layercensus.cluster.releases import has_endpoint_slices
-from layercensus.cluster.workload import NOBODY
+from layercensus.cluster.workload import NOBODY, SELINUX_TYPE
 from layercensus.cluster.yaml_text import Value
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -31,7 +31,7 @@ def namespace(kit: Kit) -> Value:
 def security_context_constraints() -> Value:
     """What the agent's pod may ask for: paths of the host, and otherwise less than `restricted`.
 
-    spc_t: origin files and objects carry labels that container_t may not read (not yet verified on a real node).
+    It gives the pod its SELinux type, and the level of the namespace with it.
     """
     return {
         "apiVersion": "security.openshift.io/v1",
@@ -53,7 +53,7 @@ def security_context_constraints() -> Value:
         "requiredDropCapabilities": ["ALL"],
         "readOnlyRootFilesystem": True,
         "runAsUser": {"type": "MustRunAs", "uid": NOBODY},
-        "seLinuxContext": {"type": "MustRunAs", "seLinuxOptions": {"type": "spc_t"}},
+        "seLinuxContext": {"type": "MustRunAs", "seLinuxOptions": {"type": SELINUX_TYPE}},
         "fsGroup": {"type": "MustRunAs", "ranges": [{"min": NOBODY, "max": NOBODY}]},
         "supplementalGroups": {"type": "MustRunAs", "ranges": [{"min": NOBODY, "max": NOBODY}]},
         "seccompProfiles": ["runtime/default"],

@@ -25,7 +25,9 @@ _METRICS_HEAD = """\
 # Metrics of one machine
 
 Made from `src/layercensus/data/contract/metrics.json` by one command; do not edit. These metrics stay in the cluster.
-Every value of a closed label is always exposed, zeros included. What leaves one is in [telemetry.md](telemetry.md).
+Every value of a closed label is always exposed, zeros included; NaN where it is not known, and no zero then. What
+leaves a cluster is in [telemetry.md](telemetry.md). `inspect --format prometheus` of several machines adds a label `machine`
+with the name of the input.
 """
 
 
@@ -36,7 +38,7 @@ def format_telemetry_docs() -> str:
         _TELEMETRY_HEAD,
         "## Recorded series\n",
         *(_recorded_section(series) for series in contract.recorded),
-        "## Alerts\n\nThe platform forwards an alert with all its labels when it fires. Annotations stay.\n",
+        _ALERTS,
         _table(("alert", "severity", "labels", "applied", "when", "owner", "status, since"), _alert_rows(contract)),
         _JOINED_HEAD,
         _table(("series", "labels kept", "values merge by", "what it says"), _joined_rows(contract)),
@@ -47,6 +49,14 @@ def format_telemetry_docs() -> str:
         ),
     ]
     return "\n".join(parts)
+
+
+_ALERTS = """## Alerts
+
+The platform forwards an alert with all its labels when it fires. Annotations stay. Its own alert `TargetDown` fires for
+the agents too, if over a tenth of them cannot be scraped for 15 minutes, with `namespace`, `job` and `service`
+`layercensus`.
+"""
 
 
 def format_metrics_docs() -> str:

@@ -60,6 +60,12 @@ def make_kit(platform: Platform, release: str | None, image: str | None, *, tele
     return Kit(platform=platform, release=release, telemetry=telemetry, **{**facts, **chosen})
 
 
+def default_image(platform: Platform) -> str:
+    """The image that a README tells to build, where none was named."""
+    image: str = read_json("kit/platforms.json")[platform]["image"]
+    return image
+
+
 def metadata(kit: Kit, name: str = NAME, **more: Value) -> dict[str, Value]:
     """Metadata of an object of ours in our namespace; `more` replaces what is there."""
     return {"name": name, "namespace": kit.namespace, "labels": {"app.kubernetes.io/name": NAME}, **more}

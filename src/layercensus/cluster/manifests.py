@@ -27,8 +27,8 @@ from layercensus.cluster.rules import (
 from layercensus.cluster.yaml_text import Value, format_yaml
 from layercensus.errors import ClusterError, Fault
 
-# Rules of Kubernetes are those of the oldest release: none of them speaks of the machine config daemon.
-_RULES_WITHOUT_RELEASE = "4.12"
+# Dashboards of Kubernetes are those of the oldest release: no panel of it speaks of the machine config daemon.
+_DASHBOARD_WITHOUT_RELEASE = "4.12"
 _REMOTE_WRITE = "optional/remote-write-setting.txt"
 _CONSOLE_NAMESPACE = "openshift-config-managed"
 
@@ -93,12 +93,14 @@ def render_kubernetes(image: str | None = None) -> Mapping[str, str]:
     return _kit_folder(kit, applied, {"optional/certificates.yaml": certificates})
 
 
-def render_agent_rules(release: str, telemetry: bool) -> Mapping[str, str]:
+def render_agent_rules(release: str | None, telemetry: bool) -> Mapping[str, str]:
     """Rules and alerts over the agent's metrics, without namespace, README and kustomization.
 
-    The rules join on a label `node` that the scrape has to set from the name of the pod's node.
+    The rules join on a label `node` that the scrape has to set from the name of the pod's node. No release: those for
+    Kubernetes.
     """
-    check_release(release)
+    if release is not None:
+        check_release(release)
     rules = {
         "prometheusrule-agent.yaml": _prometheus_rule("layercensus-agent", agent_group(release, telemetry=telemetry))
     }
@@ -106,7 +108,7 @@ def render_agent_rules(release: str, telemetry: bool) -> Mapping[str, str]:
 
 
 def _kit_folder(kit: Kit, applied: Mapping[str, Sequence[Value]], aside: Mapping[str, str]) -> Mapping[str, str]:
-    rules = render_agent_rules(kit.release or _RULES_WITHOUT_RELEASE, telemetry=kit.telemetry)
+    rules = render_agent_rules(kit.release, telemetry=kit.telemetry)
     within = {(name if name.startswith("optional/") else f"rules/{name}"): text for name, text in rules.items()}
     files = {name: _documents(kit, name, objects) for name, objects in applied.items()}
     files |= within
@@ -135,7 +137,7 @@ def _head(name: str, platform: str, *, telemetry: bool) -> str:
     return "".join(f"# {line}\n" for line in meaning)
 
 
-def _extra_rules(release: str, component: Component, *, telemetry: bool) -> Mapping[str, str]:
+def _extra_rules(release: str | None, component: Component, *, telemetry: bool) -> Mapping[str, str]:
     """Alerts, and the platform's lost series; in `optional/` where they are not applied by default."""
     files: dict[str, str] = {}
     alerts = alert_group(release, component, telemetry=telemetry, applied="with --telemetry")
@@ -143,9 +145,10 @@ def _extra_rules(release: str, component: Component, *, telemetry: bool) -> Mapp
         "layercensus-alerts", alerts
     )
     by_hand = alert_group(release, component, telemetry=telemetry, applied="by hand")
-    if by_hand.rules:
+    # They ask whether the platform has an update, which only OpenShift says.
+    if by_hand.rules and release is not None:
         files["optional/prometheusrule-upgrade-alerts.yaml"] = _prometheus_rule("layercensus-upgrade-alerts", by_hand)
-    if lost_mcd_series(release):
+    if release is not None and lost_mcd_series(release):
         upstream = upstream_group(telemetry=telemetry)
         files["optional/prometheusrule-mcd-upstream.yaml"] = _prometheus_rule("layercensus-mcd-upstream", upstream)
     return files
@@ -170,7 +173,7 @@ def _console_dashboard(kit: Kit, release: str) -> Value:
 
 def _grafana_dashboard(kit: Kit) -> Value:
     labels = {"app.kubernetes.io/name": NAME, "grafana_dashboard": "1"}
-    dashboard = dashboards.grafana_dashboard(_RULES_WITHOUT_RELEASE, telemetry=False)
+    dashboard = dashboards.grafana_dashboard(_DASHBOARD_WITHOUT_RELEASE, telemetry=False)
     return _config_map(metadata(kit, f"{NAME}-dashboard", labels=labels), dashboard)
 
 

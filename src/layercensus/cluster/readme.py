@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from layercensus.cluster.contract import Component, RecordedSeries, read_contract
-from layercensus.cluster.kit import EXCLUDE_LABEL, Kit, Platform
+from layercensus.cluster.kit import EXCLUDE_LABEL, Kit, Platform, default_image
 from layercensus.cluster.releases import has_package_mode_workers
 from layercensus.data import read_json, read_text
 
@@ -38,6 +38,7 @@ def render_kit_readme(kit: Kit, files: Sequence[str]) -> str:
         "server_name": kit.server_name,
         "exclude_label": EXCLUDE_LABEL,
         "package_mode": read_text("kit/package_mode.md") if package_mode else "\n",
+        "image_section": read_text(f"kit/image_{'built' if kit.image == default_image(kit.platform) else 'named'}.md"),
     }
     return _filled(f"kit/readme_{kit.platform}.md", values)
 
@@ -57,12 +58,15 @@ def _telemetry_values(component: Component, *, telemetry: bool) -> dict[str, str
     series = [entry for entry in contract.recorded if entry.component is component]
     total = sum(entry.max_series for entry in series)
     consent = read_text(f"rules/consent_{'yes' if telemetry else 'no'}.md").strip()
+    words = read_json("rules/readme.json")
     return {
+        "withdraw": words["withdraw"][component],
+        "target_down": words["target_down"][component],
         "consent": consent.replace("<<number>>", _NUMBERS.get(total, str(total))),
         "namespace": contract.namespace,
         "series_rows": "\n".join(_series_row(entry, telemetry=telemetry) for entry in series),
         "first_series": series[0].recorded_name(telemetry=telemetry),
-        "federate_sentence": read_json("rules/readme.json")["federate"]["yes" if telemetry else "no"],
+        "federate_sentence": words["federate"]["yes" if telemetry else "no"],
     }
 
 

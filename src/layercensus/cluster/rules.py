@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from layercensus.cluster.contract import Component, ContractAlert, RecordedSeries, TelemetryContract, read_contract
+from layercensus.cluster.contract import Component, ContractAlert, RecordedSeries, read_contract
 from layercensus.cluster.releases import (
     KernelRow,
     allows_mcd_series,
@@ -67,20 +67,23 @@ def mcd_group(release: str, *, telemetry: bool) -> RuleGroup:
         series.recorded_name(telemetry=telemetry),
         _expression("mcd_unsupported_nodes.promql", zeros=_zeros(series, _NODES_KNOWN)),
     )
-    return RuleGroup(_GROUP, (_node_coreos(), *_node_mcd_state(release), counted))
+    return RuleGroup(_GROUP, (_node_coreos(release), *_node_mcd_state(release), counted))
 
 
-def agent_group(release: str, *, telemetry: bool) -> RuleGroup:
-    """Rules over the agent's metrics; where the release has the gauge, also where the two disagree."""
+def agent_group(release: str | None, *, telemetry: bool) -> RuleGroup:
+    """Rules over the agent's metrics; where the release has the gauge, also where the two disagree.
+
+    No release: Kubernetes without OpenShift.
+    """
     contract = read_contract()
     layering, need = contract.series(LAYERING), contract.series(NEED)
     classes = "|".join(sorted((*layering.labels["layering"], "not_applicable")))
     rules = [
-        _node_coreos(),
+        _node_coreos(release),
         RecordingRule("layercensus:node_layering:group", _expression("node_layering.promql", classes=classes)),
         *(_counted(series, telemetry=telemetry) for series in (layering, need)),
     ]
-    if has_mcd_gauge(release):
+    if release is not None and has_mcd_gauge(release):
         rules += [*_node_mcd_state(release), _disagreement()]
     return RuleGroup(_GROUP, tuple(rules))
 
@@ -100,7 +103,7 @@ def upstream_group(*, telemetry: bool) -> RuleGroup:
     )
 
 
-def alert_group(release: str, component: Component, *, telemetry: bool, applied: str) -> RuleGroup:
+def alert_group(release: str | None, component: Component, *, telemetry: bool, applied: str) -> RuleGroup:
     """Alerts of a component's rules that the contract says are `applied` so: `with --telemetry` or `by hand`."""
     contract = read_contract()
     names = {series.name: series.recorded_name(telemetry=telemetry) for series in contract.recorded}
@@ -110,7 +113,7 @@ def alert_group(release: str, component: Component, *, telemetry: bool, applied:
             alert,
             entries[alert.name],
             _alert_expression(entries[alert.name], release, component, names, telemetry=telemetry),
-            contract,
+            watches_upstream=_watches_upstream(release, telemetry=telemetry),
         )
         for alert in contract.alerts
         if alert.applied == applied and alert.component in {component, Component.ANY}
@@ -118,9 +121,14 @@ def alert_group(release: str, component: Component, *, telemetry: bool, applied:
     return RuleGroup(_ALERT_GROUP, rules)
 
 
-def _node_coreos() -> RecordingRule:
-    other = read_json("rules/patterns.json")["other_os_image"]
-    return RecordingRule("layercensus:node_coreos:group", _expression("node_coreos.promql", other_os_image=other))
+def _node_coreos(release: str | None) -> RecordingRule:
+    """Nodes that are counted: on OpenShift all but what is known to be no CoreOS, elsewhere what says that it is."""
+    patterns = read_json("rules/patterns.json")
+    if release is None:
+        expr = _expression("node_coreos_only.promql", coreos_os_image=patterns["coreos_os_image"])
+    else:
+        expr = _expression("node_coreos.promql", other_os_image=patterns["other_os_image"])
+    return RecordingRule("layercensus:node_coreos:group", expr)
 
 
 def _node_mcd_state(release: str) -> Sequence[RecordingRule]:
@@ -166,21 +174,22 @@ def _zero(label: str, value: str, witness: str) -> str:
     return f'or label_replace(0 * {witness}, "{label}", "{value}", "", "")'
 
 
-def _alert(alert: ContractAlert, entry: Mapping[str, Any], expr: str, contract: TelemetryContract) -> AlertRule:
-    labels = {"severity": alert.severity, "namespace": contract.namespace}
-    annotations = {"summary": entry["summary"], "description": entry["description"]}
+def _alert(alert: ContractAlert, entry: Mapping[str, Any], expr: str, *, watches_upstream: bool) -> AlertRule:
+    labels = {"severity": alert.severity, "namespace": read_contract().namespace}
+    description = entry["description"] + (entry.get("upstream", "") if watches_upstream else "")
+    annotations = {"summary": entry["summary"], "description": description}
     return AlertRule(alert.name, expr, entry["for"], labels, annotations)
 
 
 def _alert_expression(
-    entry: Mapping[str, Any], release: str, component: Component, names: Mapping[str, str], *, telemetry: bool
+    entry: Mapping[str, Any], release: str | None, component: Component, names: Mapping[str, str], *, telemetry: bool
 ) -> str:
     if entry["expr"] == "signal_dark":
         return _signal_dark(release, component, names, telemetry=telemetry)
     return _expression(entry["expr"], layering_series=names[LAYERING], **{"class": entry.get("class", "")})
 
 
-def _signal_dark(release: str, component: Component, names: Mapping[str, str], *, telemetry: bool) -> str:
+def _signal_dark(release: str | None, component: Component, names: Mapping[str, str], *, telemetry: bool) -> str:
     """Without consent the platform's own series are none of ours to watch: nothing rendered then could light them."""
     own = _expression(
         f"signal_dark_{component}.promql",
@@ -188,7 +197,15 @@ def _signal_dark(release: str, component: Component, names: Mapping[str, str], *
         need_series=names[NEED],
         mcd_series=names[MCD],
     )
-    return f"{own}\n{_expression('signal_dark_upstream.promql')}" if telemetry and allows_mcd_series(release) else own
+    return (
+        f"{own}\n{_expression('signal_dark_upstream.promql')}"
+        if _watches_upstream(release, telemetry=telemetry)
+        else own
+    )
+
+
+def _watches_upstream(release: str | None, *, telemetry: bool) -> bool:
+    return telemetry and release is not None and allows_mcd_series(release)
 
 
 def _expression(file: str, **values: str) -> str:

@@ -35,7 +35,10 @@ def run(options: Namespace, surroundings: Surroundings, schedule: Schedule | Non
     if options.self_check:
         return (yield from _self_check(root))
     listen = options.listen or (None if options.textfile else DEFAULT_LISTEN)
-    address = parse_address(listen, tls=_wants_tls(options)) if listen else None
+    tls = _wants_tls(options)
+    if tls and listen is None:
+        raise UsageError("TLS is for serving", fault=Fault.USAGE, next_step="give --listen too, or leave it out")
+    address = parse_address(listen, tls=tls) if listen else None
     agent = Agent(
         look=partial(look_at, root, package_metrics=options.package_metrics),
         express=partial(express, unknown="".join(_lines(classify(_unread())))),

@@ -9,27 +9,32 @@ from layercensus.errors import Fault, LayerCensusError, UsageError
 _MARK = ".layercensus"
 
 
-def make_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files (relative path -> text) into a folder, new or made by us before.
+def make_folder(folder: Path, files: Mapping[str, str], holds: str = "") -> None:
+    """Write files (relative path -> text) into a folder, new or made by us before. `holds` says what they are.
 
-    Raises `UsageError` if the folder holds anything that we did not put there.
+    Raises `UsageError` if the folder holds anything that we did not put there, or something else of ours.
     """
+    mark = folder / _MARK
     try:
-        if folder.exists() and not (folder / _MARK).exists() and any(folder.iterdir()):
-            raise UsageError(
-                "is not empty and was not made by layercensus",
-                where=str(folder),
-                fault=Fault.USAGE,
-                next_step="name another folder",
-            )
-        if (folder / _MARK).exists():
+        if folder.exists() and not mark.exists() and any(folder.iterdir()):
+            raise _taken(folder, "is not empty and was not made by layercensus", "name another folder")
+        if mark.exists():
+            before = mark.read_text(encoding="utf-8")
+            if before and before != holds:
+                # Rendering over it would lose what removes it from a cluster.
+                next_step = "remove that from the cluster first and then the folder, or name another folder"
+                raise _taken(folder, f"holds {before}", next_step)
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _MARK).touch()
+        mark.write_text(holds, encoding="utf-8")
     except OSError as error:
         raise _cannot_write(folder, error) from error
     for name, text in files.items():
         write_file(folder / name, text)
+
+
+def _taken(folder: Path, what: str, next_step: str) -> UsageError:
+    return UsageError(what, where=str(folder), fault=Fault.USAGE, next_step=next_step)
 
 
 def write_file(path: Path, text: str) -> None:

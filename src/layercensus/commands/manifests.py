@@ -17,7 +17,8 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:  # noqa: ARG0
     on_kubernetes = options.platform == Platform.KUBERNETES
     end = Platform.KUBERNETES if on_kubernetes else options.release
     folder = Path(options.output or f"layercensus-{options.mode}-{end}")
-    make_folder(folder, files)
+    consent = "with" if options.telemetry else "without"
+    make_folder(folder, files, f"mode {options.mode} for {options.platform}, {consent} telemetry")
     leaves = "as its README says, numbers leave the cluster" if options.telemetry else "nothing leaves the cluster"
     where = "Kubernetes on Fedora CoreOS" if on_kubernetes else f"OpenShift {options.release}"
     yield f"{folder}: {len(files)} files for {where}, mode {options.mode}; {leaves}\n"

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from layercensus.errors import Fault, FleetError
-from layercensus.fleet.counts import Counts, share_counts
+from layercensus.fleet.counts import Counts, forget_process, share_counts
 from layercensus.fleet.drain import Drain, Drained
 from layercensus.fleet.event_log import log
 from layercensus.fleet.worker import Settings, make_context, run_worker
@@ -139,6 +139,8 @@ class _Child:
         quick = time.monotonic() - self._started < _QUICK_SECONDS
         self._quick = self._quick + 1 if quick else 0
         log("process_ended", process=self.name, status=self._process.exitcode, next="it is started again")
+        if self._process.pid is not None:
+            forget_process(self._process.pid)
         if self._quick >= _MOST_QUICK:
             return False
         self.start()

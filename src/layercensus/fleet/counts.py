@@ -26,13 +26,13 @@ _COUNTERS = {
     "reports_drained_total": "Reports that were read from the inbox.",
     "rows_written_total": "Rows that were written to the lake.",
     "snapshots_incomplete_total": "Snapshots that were never completed and are no rows.",
-    "inbox_torn_files_total": "Inbox files that ended in half a record, which was acknowledged to nobody.",
+    "inbox_torn_files_total": "Inbox files that ended in half a record, acknowledged to nobody, or were damaged.",
     "lake_failures_total": "Rounds in which the lake could not be written; what they hold is tried again.",
 }
 _GAUGES = {
-    "clusters": ("Clusters that have reported since the start.", "max"),
-    "lake_lag_seconds": ("Age of the oldest row that should be in the lake and is not.", "max"),
-    "tokens_expiring": ("Tokens in use that expire within 30 days.", "max"),
+    "clusters": ("Clusters that have reported since the start.", "mostrecent"),
+    "lake_lag_seconds": ("Age of the oldest row that should be in the lake and is not.", "mostrecent"),
+    "tokens_expiring": ("Tokens in use that expire within 30 days.", "livemax"),
 }
 _HISTOGRAMS = {
     "commit_seconds": ("Seconds that a commit to the inbox took.", (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)),
@@ -101,6 +101,13 @@ class Counts:
         """Add to a histogram."""
         for value in values:
             self._metrics[name].observe(value)
+
+
+def forget_process(pid: int) -> None:
+    """A process of this collector has ended: what it said of the moment no longer holds."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def exposition() -> bytes:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from layercensus.errors import LayerCensusError
+from layercensus.fleet.event_log import log
 from layercensus.fleet.fleet_rows import row_of
-from layercensus.fleet.inbox import read_sealed, remove_sealed
+from layercensus.fleet.inbox import Sealed, read_sealed, remove_sealed
 from layercensus.fleet.snapshots import Assembly, Snapshot
 from layercensus.model import Row
 
@@ -50,7 +51,7 @@ class Drain:
     clock: Callable[[], int]
     write_ms: int = 15_000
     assembly: Assembly = field(default_factory=Assembly)
-    _sources: dict[int, Path] = field(default_factory=dict)
+    _sources: dict[int, Sealed] = field(default_factory=dict)
     _snapshots: dict[_RowKey, Snapshot] = field(default_factory=dict)
     _locks: dict[Path, int] = field(default_factory=dict)
     _next_source: int = 0
@@ -113,14 +114,22 @@ class Drain:
         reports = torn = 0
         try:
             for folder in self._folders():
-                for sealed in read_sealed(folder, frozenset(self._sources.values())):
+                known = frozenset(one.path for one in self._sources.values())
+                for sealed in read_sealed(folder, known):
                     source = self._next_source
                     self._next_source += 1
-                    self._sources[source] = sealed.path
+                    # What is in it is remembered once, by the assembly.
+                    self._sources[source] = replace(sealed, reports=[])
                     for report in sealed.reports:
                         self.assembly.take(report, source)
                     reports += len(sealed.reports)
-                    torn += sealed.torn
+                    torn += sealed.torn or sealed.damaged
+                    if sealed.damaged:
+                        log(
+                            "inbox_file_damaged",
+                            file=str(sealed.path),
+                            next="what is whole in it is kept; look at the disk",
+                        )
         except OSError as error:
             return reports, torn, str(error)
         return reports, torn, ""

@@ -2,6 +2,7 @@
 
     INBOX/0-1764064800123-1.open       a worker writes it, and holds a lock on it
     INBOX/0-1764064795002-0.sealed     no one writes it any more
+    INBOX/0-1764064700044-0.damaged    it was read as far as it could be, and is kept for who wants to know why
     INBOX/0-1764064800123-2.creating   it is about to be `open`; one that stays is of a writer that died, and empty
 
 Each worker has one file. Reports that come while one commit is under way go with the next, all with one fdatasync. A
@@ -18,9 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from layercensus.fleet.kinds import Kind
-from layercensus.fleet.segment import HEAD, Report, TornError, format_kind, format_report, parse_segment
+from layercensus.fleet.segment import HEAD, DamagedError, Report, TornError, format_kind, format_report, parse_segment
 
-_OPEN, _SEALED, _CREATING = ".open", ".sealed", ".creating"
+_OPEN, _SEALED, _CREATING, _DAMAGED = ".open", ".sealed", ".creating", ".damaged"
 _MOST_BYTES = 16 * 1024 * 1024
 _MOST_TUPLES = 4096
 
@@ -137,11 +138,15 @@ class _Segment:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A file that no one writes: `reports` are what is whole in it, `torn` whether it ends in half a record."""
+    """A file that no one writes: `reports` are what is whole in it, `torn` whether it ends in half a record.
+
+    `damaged`: there is more in it that could not be read.
+    """
 
     path: Path
     reports: list[Report]
-    torn: bool
+    torn: bool = False
+    damaged: bool = False
 
 
 def read_sealed(folder: Path, known: frozenset[Path]) -> Iterator[Sealed]:
@@ -156,10 +161,13 @@ def read_sealed(folder: Path, known: frozenset[Path]) -> Iterator[Sealed]:
             yield _read(path)
 
 
-def remove_sealed(paths: Sequence[Path]) -> None:
-    """Remove files whose reports are in the lake. Raises `OSError`."""
-    for path in paths:
-        path.unlink(missing_ok=True)
+def remove_sealed(files: Sequence[Sealed]) -> None:
+    """Remove files whose reports are in the lake; a damaged one gets another name. Raises `OSError`."""
+    for file in files:
+        if file.damaged:
+            file.path.rename(file.path.with_suffix(_DAMAGED))
+        else:
+            file.path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Sealed:
@@ -169,7 +177,9 @@ def _read(path: Path) -> Sealed:
             reports.append(report)  # noqa: PERF402 - what came before a torn record is kept
     except TornError:
         return Sealed(path, reports, torn=True)
-    return Sealed(path, reports, torn=False)
+    except DamagedError:
+        return Sealed(path, reports, damaged=True)
+    return Sealed(path, reports)
 
 
 def _is_orphan(path: Path) -> bool:

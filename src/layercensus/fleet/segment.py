@@ -42,7 +42,14 @@ class Report(NamedTuple):
 
 @dataclass
 class TornError(Exception):
-    """The file ends inside a record, or what follows is none; `at` is where the last whole record ends."""
+    """The file ends inside a record: its writer was killed. `at` is where the last whole record ends."""
+
+    at: int
+
+
+@dataclass
+class DamagedError(Exception):
+    """What follows at `at` is no record of ours, though it is there: a disk, or another version of this program."""
 
     at: int
 
@@ -64,20 +71,24 @@ def format_report(
 
 
 def parse_segment(data: bytes) -> Iterator[Report]:
-    """Reports of a file, oldest first. Raises `TornError` after the last one that is whole."""
+    """Reports of a file, oldest first. Raises `TornError` or `DamagedError` after the last one that is whole."""
     if not data.startswith(HEAD):
-        raise TornError(0)
+        raise TornError(0) if HEAD.startswith(data) else DamagedError(0)
     position = len(HEAD)
     kinds: dict[int, Kind] = {}
     tuples: dict[tuple[int, ...], tuple[Kind, ...]] = {}
     while position < len(data):
         content = _content(data, position)
-        if content is None:
-            raise TornError(position)
-        if content[:1] == b"K":
-            kinds |= _defined(content)
-        else:
-            yield _report(content, kinds, tuples)
+        try:
+            report = None
+            if content[:1] == b"K":
+                kinds |= _defined(content)
+            else:
+                report = _report(content, kinds, tuples)
+        except (KeyError, ValueError, TypeError, struct.error) as error:
+            raise DamagedError(position) from error
+        if report is not None:
+            yield report
         position += _FRAME.size + len(content)
 
 
@@ -85,16 +96,20 @@ def _framed(content: bytes) -> bytes:
     return _FRAME.pack(len(content), zlib.crc32(content)) + content
 
 
-def _content(data: bytes, position: int) -> bytes | None:
-    """The record at a position; None if it is not whole."""
+def _content(data: bytes, position: int) -> bytes:
+    """The record at a position. Raises `TornError`, `DamagedError`."""
     start = position + _FRAME.size
     if start > len(data):
-        return None
+        raise TornError(position)
     length, checksum = _FRAME.unpack_from(data, position)
-    if not 0 < length <= _MOST_RECORD_BYTES or start + length > len(data):
-        return None
+    if not 0 < length <= _MOST_RECORD_BYTES:
+        raise DamagedError(position)
+    if start + length > len(data):
+        raise TornError(position)
     content = data[start : start + length]
-    return content if zlib.crc32(content) == checksum else None
+    if zlib.crc32(content) != checksum:
+        raise DamagedError(position)
+    return content
 
 
 def _defined(content: bytes) -> dict[int, Kind]:

@@ -105,7 +105,11 @@ class Worker:
         self._context = self._make_context()
         self._commit.begin(loop)
         server = await loop.create_server(
-            lambda: Connection(self, self._open), sock=listener, ssl=self._context, backlog=4096
+            lambda: Connection(self, self._open),
+            sock=listener,
+            ssl=self._context,
+            backlog=4096,
+            ssl_handshake_timeout=self.settings.times.head if self._context else None,
         )
         ticking = loop.create_task(self._tick())
         await stopping.wait()

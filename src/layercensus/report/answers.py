@@ -112,8 +112,8 @@ def _chosen(engine: Answering, as_of: str | None, signal: str | None) -> tuple[s
     what = "the lake has no row" + (f" of signal {signal}" if signal else "")
     if oldest:
         next_step = f"the first day is {oldest}"
-        raise NothingToDoError(f"{what} on {as_of} or before", fault=Fault.USAGE, next_step=next_step)
-    raise NothingToDoError(what, fault=Fault.USAGE, next_step="fill it first: layercensus import PATH --lake DIR")
+        raise NothingToDoError(f"{what} on {as_of} or before", next_step=next_step)
+    raise NothingToDoError(what, next_step="fill it first: layercensus import PATH --lake DIR")
 
 
 def _population(rows: Sequence[Mapping[str, object]]) -> _Cells:

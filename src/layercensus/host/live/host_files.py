@@ -22,21 +22,22 @@ def read_file(path: Path, *, limit: int = MAX_BYTES) -> bytes | None:
         return None
     except OSError as error:
         raise _unreadable(path, error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise HostDocumentError("is no regular file", where=str(path), fault=Fault.HOST)
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise HostDocumentError("is no regular file", where=str(path), fault=Fault.HOST)
         try:
             content = stream.read(limit + 1)
         except OSError as error:
             raise _unreadable(path, error) from error
     if len(content) > limit:
-        raise HostDocumentError(f"is larger than {limit >> 20} MiB", where=str(path), fault=Fault.HOST)
+        raise HostDocumentError(f"is larger than {limit >> 10} KiB", where=str(path), fault=Fault.HOST)
     return content
 
 
-def read_text_file(path: Path) -> str | None:
+def read_text_file(path: Path, *, limit: int = MAX_BYTES) -> str | None:
     """Content of a regular file as UTF-8; None if it is not there."""
-    content = read_file(path)
+    content = read_file(path, limit=limit)
     try:
         return None if content is None else content.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -44,6 +44,8 @@ _NODE_IMAGE = Path("usr/share/openshift/base/meta.json")
 # On a hosted cluster's node the first is there and empty (MCO `pkg/daemon/daemon.go`, syncNodeHypershift).
 _RENDERED_CONFIGS = (Path("etc/machine-config-daemon/currentconfig"), Path("etc/mcd-currentconfig.json"))
 _LIVE_REF = "rpmostree/live-apply"
+# An origin is some lines; one of a million requests would take longer and more memory than an agent has.
+_MAX_ORIGIN_BYTES = 256 * 1024
 Parsed = TypeVar("Parsed")
 
 
@@ -100,7 +102,7 @@ class _Reader:
         """Origin, commits, node image and run state. Raises `HostDocumentError` where origin or commit can't be had."""
         folder = self.host.folder_of(deployment)
         origin_file = self.host.origin_of(deployment)
-        text = read_text_file(origin_file)
+        text = read_text_file(origin_file, limit=_MAX_ORIGIN_BYTES)
         try:
             origin = None if text is None else read_origin(text)
         except HostDocumentError as error:
@@ -149,7 +151,7 @@ class _Reader:
         """What the deployment that was applied live asks for: its local packages are named nowhere else."""
         for deployment in self.host.deployments():
             if deployment.checksum == checksum:
-                text = read_text_file(self.host.origin_of(deployment))
+                text = read_text_file(self.host.origin_of(deployment), limit=_MAX_ORIGIN_BYTES)
                 return read_origin(text).requests if text is not None else ()
         return ()
 
