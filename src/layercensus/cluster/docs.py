@@ -26,8 +26,8 @@ _METRICS_HEAD = """\
 
 Made from `src/layercensus/data/contract/metrics.json` by one command; do not edit. These metrics stay in the cluster.
 Every value of a closed label is always exposed, zeros included; NaN where it is not known, and no zero then. What
-leaves a cluster is in [telemetry.md](telemetry.md). `inspect --format prometheus` of several machines adds a label `machine`
-with the name of the input.
+leaves a cluster is in [telemetry.md](telemetry.md). `inspect --format prometheus` of several machines adds a label
+`machine` with the name of the input.
 """
 
 
