@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from layercensus.classify.census import classify
 from layercensus.host.documents.document import parse_document
@@ -19,8 +19,8 @@ PAYLOAD = "ostree-unverified-registry:quay.io/openshift-release-dev/ocp-v4.0-art
 GO_ARCHES = {"x86_64": "amd64", "aarch64": "arm64", "s390x": "s390x", "ppc64le": "ppc64le"}
 
 
-# A slow machine is no failure: no deadline for one example.
-settings.register_profile("layercensus", deadline=None)
+# A slow machine is no failure: no deadline for one example, and none for making them.
+settings.register_profile("layercensus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("layercensus")
 
 
