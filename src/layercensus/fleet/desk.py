@@ -21,25 +21,32 @@ _MOST_CONTENTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Requests of one cluster: so many at once, and so many a second after that."""
+    """Requests of one cluster, by whichever of its tokens: so many at once, and so many a second after that."""
 
     burst: float = 200.0
     per_second: float = 10.0
 
 
 @dataclass(slots=True)
+class Allowance:
+    """What is left of a cluster's rate, as of `asked`."""
+
+    left: float
+    asked: float
+
+
+@dataclass(slots=True)
 class Sender:
     """A token that was looked at. `cluster` is the 16 bytes of its UUID, `kept_as` those under which it is kept.
 
-    `left` is what is left of its rate, as of `asked`. There are many of these, so each is small.
+    All tokens of a cluster share its allowance. There are many of these, so each is small.
     """
 
     cluster: bytes
     kept_as: bytes
     issued: int
     expires: int
-    left: float
-    asked: float
+    allowance: Allowance
 
 
 @dataclass(eq=False)
@@ -51,6 +58,7 @@ class Desk:
     admission: Admission = field(default_factory=Admission)
     rate: Rate = field(default_factory=Rate)
     _senders: dict[bytes, Sender] = field(default_factory=dict)
+    _allowances: dict[bytes, Allowance] = field(default_factory=dict)
     _contents: set[tuple[bytes, bytes]] = field(default_factory=set)
 
     @property
@@ -77,16 +85,21 @@ class Desk:
 
     def greet(self, authorization: bytes, now: float) -> Sender:
         """Who sends a request; `now` in seconds since 1970. Raises `Refusal`."""
-        digest = blake2b(authorization, digest_size=16).digest()
-        sender = self._senders.get(digest) or self._meet(digest, authorization, now)
+        scheme, _, token = authorization.strip().partition(b" ")
+        token = token.strip()
+        if scheme.lower() != b"bearer" or not token:
+            raise Refusal(Status.UNAUTHORIZED, "no_token", "a bearer token is needed")
+        digest = blake2b(token, digest_size=16).digest()
+        sender = self._senders.get(digest) or self._meet(digest, token, now)
         if now >= sender.expires:
-            # It says that it has expired, or was revoked.
             check_bearer(Bearer(uuid_text(sender.cluster), sender.issued, sender.expires), self.keys, now)
-        sender.left = min(self.rate.burst, sender.left + max(0.0, now - sender.asked) * self.rate.per_second)
-        sender.asked = now
-        if sender.left < 1:
+        allowance = sender.allowance
+        gained = max(0.0, now - allowance.asked) * self.rate.per_second
+        allowance.left = min(self.rate.burst, allowance.left + gained)
+        allowance.asked = now
+        if allowance.left < 1:
             raise Refusal(Status.TOO_MANY, "rate", "too many requests of this cluster")
-        sender.left -= 1
+        allowance.left -= 1
         return sender
 
     def admit(self, sender: Sender, body: bytes, now: float) -> Admitted:
@@ -102,18 +115,17 @@ class Desk:
         until = now + days * 86400
         return [(uuid_text(one.cluster), one.expires) for one in self._senders.values() if one.expires < until]
 
-    def _meet(self, digest: bytes, authorization: bytes, now: float) -> Sender:
+    def _meet(self, digest: bytes, token: bytes, now: float) -> Sender:
         """Look at a token for the first time. Raises `Refusal`."""
-        scheme, _, token = authorization.decode("latin-1").strip().partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Refusal(Status.UNAUTHORIZED, "no_token", "a bearer token is needed")
-        bearer = read_token(token.strip(), self.keys)
+        bearer = read_token(token.decode("latin-1"), self.keys)
         check_bearer(bearer, self.keys, now)
         cluster = UUID(bearer.cluster_id).bytes
         kept_as = pseudonym(bearer.cluster_id, self.keys.pseudonym_key) if self.pseudonymous else cluster
         if len(self._senders) >= _MOST_SENDERS:
             self._senders.clear()
-        sender = self._senders[digest] = Sender(cluster, kept_as, bearer.issued, bearer.expires, self.rate.burst, now)
+            self._allowances.clear()
+        allowance = self._allowances.setdefault(cluster, Allowance(self.rate.burst, now))
+        sender = self._senders[digest] = Sender(cluster, kept_as, bearer.issued, bearer.expires, allowance)
         return sender
 
 

@@ -86,20 +86,22 @@ def name_series(labels: Mapping[str, str]) -> Named:
     kept = tuple(sorted((name, labels.get(name, "")) for name in admission.labels))
     if not all(admission.labels[name].fullmatch(value) for name, value in kept):
         return Named(ids, None, "label_value")
-    rest = sorted(item for item in labels.items() if item[0] not in CLUSTER_LABELS | REPLICA_LABELS | {_NAME})
-    replica = sorted(item for item in labels.items() if item[0] in REPLICA_LABELS)
+    there = sorted(item for item in labels.items() if item[1])
+    rest = [item for item in there if item[0] not in CLUSTER_LABELS | REPLICA_LABELS | {_NAME}]
+    replica = [item for item in there if item[0] in REPLICA_LABELS]
     return Named(ids, Kind(admission.fact, kept, _hash(rest), _hash(replica)))
 
 
 def _label(data: bytes, at: slice) -> tuple[str, str]:
     name = value = ""
     for field in parse_fields(data, at.start, at.stop):
+        if field.number not in {1, 2}:
+            # Of a later minor version, which may add what is not needed.
+            continue
         if field.wire_type != 2:
             raise MalformedError
-        if field.number == 1:
-            name = data[field.at].decode()
-        elif field.number == 2:
-            value = data[field.at].decode()
+        text = data[field.at].decode()
+        name, value = (text, value) if field.number == 1 else (name, text)
     return name, value
 
 

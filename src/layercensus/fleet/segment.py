@@ -83,6 +83,7 @@ def parse_segment(data: bytes) -> Iterator[Report]:
             report = None
             if content[:1] == b"K":
                 kinds |= _defined(content)
+                tuples.clear()
             else:
                 report = _report(content, kinds, tuples)
         except (KeyError, ValueError, TypeError, struct.error) as error:

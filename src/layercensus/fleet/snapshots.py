@@ -24,6 +24,11 @@ _MOST_GROUPS = 1024
 _MOST_WORDS = 20_000
 _DAY_MS = 86_400_000
 _GroupKey = tuple[bytes, int]
+# A timestamp of the cluster's, and when it was received.
+_At = tuple[int, int]
+_Told = tuple[_At, str | None]
+_NEVER: _At = (-1, -1)
+_NOTHING: _Told = (_NEVER, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +37,16 @@ class Patience:
 
     `settle`: after the first part, for the others of a snapshot and what is told beside it. `joins`: for the cluster's
     version, where it was never told. `parts`: for the rest of an incomplete one. `nodes`: for a count of nodes, which
-    nobody says the length of; `fewer`: for one that has fewer series than the last. `replay`: for so long what is older
-    than what was shown is no news; after that the cluster's clock was set back.
+    nobody says the length of. `missing`: for what was to be expected, that is the needs beside the classes, and a count
+    of nodes with as many series as the last. `replay`: for so long what is older than what was shown is no news; after
+    that the cluster's clock was set back.
     """
 
     settle_ms: int = 5_000
     joins_ms: int = 120_000
     parts_ms: int = 600_000
     nodes_ms: int = 5_000
-    fewer_ms: int = 60_000
+    missing_ms: int = 60_000
     replay_ms: int = 3 * 3_600_000
 
 
@@ -64,23 +70,31 @@ class Snapshot(NamedTuple):
 
 @dataclass(slots=True)
 class _Group:
-    """Parts of one replica at one timestamp. `source` is where the first came from."""
+    """Parts of one replica at one timestamp. `source` is where the first came from, `given` what was shown of it."""
 
     first_ms: int
     last_ms: int
     source: int
     counts: dict[Fact, dict[str, float]] = field(default_factory=dict)
+    given: tuple[Fact, ...] = ()
+
+    def add(self, fact: Fact, counts: dict[str, float], received_ms: int) -> None:
+        """Take a part; one that was there before changes nothing."""
+        known = self.counts.setdefault(fact, {})
+        if not counts.items() <= known.items():
+            known.update(counts)
+            self.last_ms = max(self.last_ms, received_ms)
 
 
 @dataclass(slots=True)
 class _Cluster:
-    """What is remembered of a cluster: little, since there are many. `shown`: signal -> timestamp, when received."""
+    """What is remembered of a cluster: little, since there are many. `shown`: the newest of each signal's snapshots."""
 
     groups: dict[_GroupKey, _Group] | None = None
-    version: tuple[int, str | None] = (-1, None)
-    platform: tuple[int, str | None] = (-1, None)
-    nodes: tuple[int, int, tuple[tuple[str, int], ...]] = (-1, 0, ())
-    shown: tuple[tuple[str, int, int], ...] = ()
+    version: _Told = _NOTHING
+    platform: _Told = _NOTHING
+    nodes: tuple[_At, int, tuple[tuple[str, int], ...]] = (_NEVER, 0, ())
+    shown: tuple[tuple[Fact, _At], ...] = ()
 
 
 @dataclass(eq=False)
@@ -101,16 +115,16 @@ class Assembly:
             cluster = self._clusters[report.cluster] = _Cluster()
         columns = self._columns.find(report.kinds)
         for column in columns.told:
-            self._tell(cluster, report.kinds[column], report.timestamps[column])
+            self._tell(cluster, report.kinds[column], report.timestamps[column], report.received_ms)
         for part in columns.counted:
             timestamps, values = part.places(report.timestamps), part.places(report.values)
             if timestamps.count(timestamps[0]) == len(timestamps):
                 group = _group(cluster, (part.replica, timestamps[0]), report.received_ms, source)
-                group.counts.setdefault(part.fact, {}).update(zip(part.labels, values, strict=True))
+                group.add(part.fact, dict(zip(part.labels, values, strict=True)), report.received_ms)
                 continue
             for label, timestamp, value in zip(part.labels, timestamps, values, strict=True):
                 group = _group(cluster, (part.replica, timestamp), report.received_ms, source)
-                group.counts.setdefault(part.fact, {})[label] = value
+                group.add(part.fact, {label: value}, report.received_ms)
         if cluster.groups:
             self._active.add(report.cluster)
             while len(cluster.groups) > _MOST_GROUPS:
@@ -139,44 +153,53 @@ class Assembly:
         """How many clusters are remembered."""
         return len(self._clusters)
 
-    def _tell(self, cluster: _Cluster, kind: Kind, timestamp: int) -> None:
+    def _tell(self, cluster: _Cluster, kind: Kind, timestamp: int, received_ms: int) -> None:
         """Take what a cluster says of itself, if it is newer than what it said before."""
         text = dict(kind.labels)[INFO_LABELS[kind.fact]]
         if len(self._words) > _MOST_WORDS:
             self._words.clear()
-        said = (timestamp, self._words.setdefault(text, text))
-        if kind.fact is Fact.VERSION and timestamp >= cluster.version[0]:
+        at = (timestamp, received_ms)
+        said = (at, self._words.setdefault(text, text))
+        if kind.fact is Fact.VERSION and self._is_news(at, cluster.version[0]):
             cluster.version = said
-        elif kind.fact is Fact.PLATFORM and timestamp >= cluster.platform[0]:
+        elif kind.fact is Fact.PLATFORM and self._is_news(at, cluster.platform[0]):
             cluster.platform = said
+
+    def _is_news(self, at: _At, before: _At) -> bool:
+        """Whether something is newer than what was known; after a while an older one is: the clock was set back."""
+        return at[0] > before[0] or (at[0] < before[0] and at[1] - before[1] >= self.patience.replay_ms)
 
     def _count_nodes(self, cluster: _Cluster, now_ms: int) -> None:
         """The newest count of nodes of which all parts should have come."""
         for (_, timestamp), group in (cluster.groups or {}).items():
             nodes = group.counts.get(Fact.NODES, {})
             last, series, _ = cluster.nodes
-            wait = self.patience.nodes_ms if len(nodes) >= series else self.patience.fewer_ms
-            if not nodes or timestamp <= last or now_ms - group.first_ms < wait:
+            at = (timestamp, group.last_ms)
+            wait = self.patience.nodes_ms if len(nodes) >= series else self.patience.missing_ms
+            if not nodes or at == last or not self._is_news(at, last) or now_ms - group.first_ms < wait:
                 continue
             sums: dict[str, int] = {}
             for label, count in nodes.items():
                 os_id = label.partition(" ")[0]
                 sums[os_id] = sums.get(os_id, 0) + int(count)
-            cluster.nodes = (timestamp, len(nodes), tuple(sorted(sums.items())))
+            cluster.nodes = (at, len(nodes), tuple(sorted(sums.items())))
 
     def _newest(self, cluster_key: bytes, cluster: _Cluster, fact: Fact, now_ms: int) -> Iterator[Snapshot]:
         """The newest complete snapshot of each day of the receiver, if it is newer than what was shown."""
         days: set[int] = set()
-        shown: tuple[int, int] | None = None
+        newest = dict(cluster.shown).get(fact, _NEVER)
         for key in sorted(cluster.groups or {}, key=_timestamp, reverse=True):
             group = (cluster.groups or {})[key]
-            day = group.last_ms // _DAY_MS
-            if day in days or not is_complete(fact, group.counts) or not self._is_settled(cluster, group, now_ms):
+            at = (key[1], group.last_ms)
+            if not is_complete(fact, group.counts) or not self._is_settled(cluster, group, fact, now_ms):
                 continue
-            if self._is_past(cluster, fact, key[1], group.last_ms):
+            day = group.last_ms // _DAY_MS
+            if day in days or fact in group.given or self._is_past(at, newest):
                 continue
             days.add(day)
-            shown = shown or (key[1], group.last_ms)
+            group.given = (*group.given, fact)
+            if self._is_news(at, newest):
+                newest = at
             needs = group.counts[Fact.NEED] if is_complete(Fact.NEED, group.counts) else None
             yield Snapshot(
                 cluster_id=str(UUID(bytes=cluster_key)),
@@ -189,32 +212,35 @@ class Assembly:
                 platform=cluster.platform[1],
                 nodes=dict(cluster.nodes[2]),
             )
-        if shown is not None:
-            others = tuple(one for one in cluster.shown if one[0] != SIGNALS[fact])
-            cluster.shown = (*others, (SIGNALS[fact], *shown))
+        if newest is not _NEVER:
+            cluster.shown = (*(one for one in cluster.shown if one[0] is not fact), (fact, newest))
 
-    def _is_settled(self, cluster: _Cluster, group: _Group, now_ms: int) -> bool:
-        wait = self.patience.settle_ms if cluster.version[1] else self.patience.joins_ms
+    def _is_settled(self, cluster: _Cluster, group: _Group, fact: Fact, now_ms: int) -> bool:
+        if not cluster.version[1]:
+            wait = self.patience.joins_ms
+        elif fact is Fact.LAYERING and not is_complete(Fact.NEED, group.counts):
+            wait = self.patience.missing_ms
+        else:
+            wait = self.patience.settle_ms
         return now_ms - group.first_ms >= wait
 
-    def _is_past(self, cluster: _Cluster, fact: Fact, timestamp: int, received_ms: int) -> bool:
-        """Whether this is no newer than what was shown of that signal."""
-        return any(
-            signal == SIGNALS[fact] and timestamp <= before and received_ms - when < self.patience.replay_ms
-            for signal, before, when in cluster.shown
-        )
+    def _is_past(self, at: _At, shown: _At) -> bool:
+        """Whether this is older than what was shown, and of no day before it: of another day it may be the newest."""
+        return not self._is_news(at, shown) and at[1] // _DAY_MS >= shown[1] // _DAY_MS
 
     def _let_go(self, cluster: _Cluster, now_ms: int) -> None:
-        """Forget groups of which all is complete and past, and those that waited long enough."""
+        """Forget groups of which all is complete and shown or past, and those that waited long enough."""
+        shown = dict(cluster.shown)
         for key, group in list((cluster.groups or {}).items()):
-            facts = [fact for fact in SIGNALS if fact in group.counts]
-            if facts:
-                past = all(
-                    is_complete(fact, group.counts) and self._is_past(cluster, fact, key[1], group.last_ms)
-                    for fact in facts
-                )
-            else:
-                past = key[1] <= cluster.nodes[0] and not group.counts.keys() - {Fact.NODES}
+            at = (key[1], group.last_ms)
+            over = {
+                fact: is_complete(fact, group.counts)
+                and (fact in group.given or self._is_past(at, shown.get(fact, _NEVER)))
+                for fact in SIGNALS
+            }
+            # Needs belong to the classes beside them, and wait for those.
+            over |= {Fact.NEED: over[Fact.LAYERING], Fact.NODES: not self._is_news(at, cluster.nodes[0])}
+            past = all(over[fact] for fact in group.counts)
             if past or now_ms - group.last_ms >= self.patience.parts_ms:
                 del (cluster.groups or {})[key]
                 if not past:
@@ -240,7 +266,6 @@ def _group(cluster: _Cluster, key: _GroupKey, received_ms: int, source: int) -> 
     group = cluster.groups.get(key)
     if group is None:
         group = cluster.groups[key] = _Group(received_ms, received_ms, source)
-    group.last_ms = max(group.last_ms, received_ms)
     return group
 
 

@@ -28,13 +28,17 @@ _USUAL_COUNTS = frozenset(float(number) for number in range(4096))
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """`layout` reads a request into fields; the getters pick those that are the same, the ids, times and values."""
+    """`layout` reads a request into fields; the getters pick those that are the same, the ids, times and values.
+
+    Times of series that are dropped must be times all the same, or the request is none.
+    """
 
     layout: struct.Struct
     same: Any
     expected: tuple[bytes, ...]
     ids: Any
     timestamps: Any
+    other_timestamps: Any
     values: Any
     kinds: tuple[Kind, ...]
     counts: Any
@@ -58,6 +62,9 @@ class Templates:
                 return None
             values = template.values(fields)
             timestamps = _times(template.timestamps(fields))
+            others = template.other_timestamps(fields)
+            if others and not _times(others):
+                return None
             if not _are_kept(values, template.counts(values), timestamps, window):
                 return None
             return Admitted(template.kinds, timestamps, values, template.dropped)
@@ -125,8 +132,8 @@ def _template(data: bytes, cluster_id: bytes, series: Sequence[Series], named: S
 
 def _sample_places(sample: Sample, *, admitted: bool) -> list[tuple[int, int, str]]:
     assert sample.timestamp_at is not None and sample.value_at is not None  # noqa: PT018, S101 - asked before
-    time = (sample.timestamp_at.start, sample.timestamp_at.stop, "time" if admitted else "any")
-    value = (sample.value_at.start, sample.value_at.stop, "value" if admitted else "any")
+    time = (sample.timestamp_at.start, sample.timestamp_at.stop, "time" if admitted else "other time")
+    value = (sample.value_at.start, sample.value_at.stop, "value" if admitted else "other value")
     return [time, value]
 
 
@@ -142,7 +149,7 @@ def _compile(
         if start > stop:
             formats.append(f"{start - stop}s")
             roles.append("same")
-        if role == "any":
+        if role == "other value":
             formats.append(f"{end - start}x")
         elif role != "edge":
             formats.append("d" if role == "value" else f"{end - start}s")
@@ -156,6 +163,7 @@ def _compile(
         expected=same(layout.unpack(data)),
         ids=_getter([index for index, role in enumerate(roles) if role == "id"]),
         timestamps=_getter([index for index, role in enumerate(roles) if role == "time"]),
+        other_timestamps=_getter([index for index, role in enumerate(roles) if role == "other time"]),
         values=_getter([index for index, role in enumerate(roles) if role == "value"]),
         kinds=kinds,
         counts=_getter(counted),

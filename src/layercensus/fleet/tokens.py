@@ -48,8 +48,12 @@ def issue_token(keys: Keys, cluster_id: UUID, now: int, days: int) -> str:
 
 
 def revoke_tokens(keys: Keys, cluster_id: UUID, now: int) -> Keys:
-    """Keys with which no token of that cluster holds that was issued until now."""
-    return replace(keys, revoked={**keys.revoked, str(cluster_id): now})
+    """Keys with which no token of that cluster holds that was issued until now, by whatever clock.
+
+    A revocation is never taken back by a clock that was set back, and reaches what was issued after the last one.
+    """
+    until = max(now, keys.revoked.get(str(cluster_id), -1) + 1)
+    return replace(keys, revoked={**keys.revoked, str(cluster_id): until})
 
 
 def read_token(token: str, keys: Keys) -> Bearer:
@@ -59,7 +63,7 @@ def read_token(token: str, keys: Keys) -> Bearer:
     """
     try:
         key = keys.keys[jwt.get_unverified_header(token)["kid"]]
-    except (jwt.PyJWTError, KeyError, TypeError) as error:
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
         raise _refused("token", "the token is none of ours") from error
     try:
         claims = jwt.decode(
@@ -67,10 +71,15 @@ def read_token(token: str, keys: Keys) -> Bearer:
             key,
             algorithms=[_ALGORITHM],
             audience=_AUDIENCE,
-            options={"require": ["sub", "iat", "exp", "aud"], "verify_exp": False, "verify_iat": False},
+            options={
+                "require": ["sub", "iat", "exp", "aud"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
         )
         found = Bearer(str(UUID(claims["sub"])), int(claims["iat"]), int(claims["exp"]))
-    except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise _refused("token", "the token is none of ours") from error
     return found
 
