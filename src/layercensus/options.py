@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="*", metavar="PATH", help=_PATHS)
+    parser.add_argument("paths", nargs="*", type=_given, metavar="PATH", help=_PATHS)
     parser.add_argument(
         "--root", type=_given, default="/", metavar="DIR", help="without PATH: where the host's / is seen (default: /)"
     )
@@ -108,7 +108,11 @@ def _add_agent(parser: argparse.ArgumentParser) -> None:
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="a folder of cluster folders, a cluster's folder, or a document"
+        "paths",
+        nargs="+",
+        type=_given,
+        metavar="PATH",
+        help="a folder of cluster folders, a cluster's folder, or a document",
     )
     parser.add_argument("--lake", type=_given, required=True, metavar="DIR", help="the lake; made if it is not there")
     parser.add_argument("--cluster-id", type=_uuid, metavar="UUID", help="all of it is one cluster, this one")

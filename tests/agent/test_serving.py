@@ -126,7 +126,7 @@ def test_an_open_address_without_tls_is_refused(tmp_path: Path, listen: str) -> 
 
 
 @pytest.mark.parametrize(
-    "listen", ["9464", "localhost", "127.0.0.1:x", "127.0.0.1:70000", "example.com:9464", ":1", "[::1]"]
+    "listen", ["9464", "localhost", "127.0.0.1:x", "127.0.0.1:70000", "example.com:9464", ":1", "[::1]", "::1:9464"]
 )
 def test_what_is_no_address_is_refused(tmp_path: Path, listen: str) -> None:
     assert "is no address and port" in run_to_end(root=tmp_path, listen=listen).stderr
@@ -171,6 +171,23 @@ def test_a_folder_in_place_of_the_text_file_is_a_wrong_command(tmp_path: Path) -
     done = run_to_end(root=tmp_path, listen=None, textfile=tmp_path)
     assert "is a folder" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["device", "link", "dangling link"])
+def test_what_is_no_regular_file_is_not_replaced_by_the_text_file(tmp_path: Path, what: str) -> None:
+    place = tmp_path / "x.prom"
+    place.symlink_to({"device": "/dev/full", "link": tmp_path / "y"}.get(what, tmp_path / "gone"))
+    (tmp_path / "y").write_text("kept")
+    done = run_to_end(root=tmp_path, listen=None, textfile=Path("/dev/full") if what == "device" else place)
+    assert "no regular file" in done.stderr
+    assert Path("/dev/full").is_char_device()
+    assert place.is_symlink()
+    assert (tmp_path / "y").read_text() == "kept"
+
+
+def test_a_name_that_no_collector_reads_is_said(tmp_path: Path) -> None:
+    with agent({}, root=package_mode_host(tmp_path / "host"), listen=None, textfile=tmp_path / "a.txt") as running:
+        wait_for(lambda: any(".prom" in line for line in running.lines) or None)
 
 
 def test_tls_without_serving_is_a_wrong_command(tmp_path: Path) -> None:

@@ -723,6 +723,21 @@ def test_a_package_mode_host_is_not_applicable(tmp_path: Path) -> None:
     assert (machine.os.id, machine.os.openshift) == ("rhel", False)
 
 
+@pytest.mark.parametrize("seen", ["", "sysroot/", "sysroot/ostree/", "sysroot/ostree/repo/"])
+def test_a_coreos_host_whose_repository_is_not_seen_is_unknown(tmp_path: Path, seen: str) -> None:
+    (tmp_path / seen).mkdir(parents=True, exist_ok=True)
+    machine = read_sysroot(write(tmp_path, {"usr/lib/os-release": RHCOS_RELEASE, "etc/machine-id": "0\n"}))
+    assert (machine.readability, class_of(machine)) == (Readability.UNKNOWN, Layering.UNKNOWN)
+
+
+def test_a_host_whose_os_release_cannot_be_read_is_unknown(tmp_path: Path) -> None:
+    root = write(tmp_path, {"etc/machine-id": "0\n", "usr/lib/x": ""})
+    os.mkfifo(root / "usr/lib/os-release")
+    machine = read_sysroot(root)
+    assert machine.readability is Readability.UNKNOWN
+    assert "os-release" in machine.problems[0]
+
+
 def test_an_empty_root_is_unknown_and_not_another_kind_of_host(tmp_path: Path) -> None:
     assert read_sysroot(tmp_path).readability is Readability.UNKNOWN
     assert read_sysroot(tmp_path / "not-there").readability is Readability.UNKNOWN

@@ -10,8 +10,9 @@ import json
 import os
 import ssl
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 from layercensus.agent.host_checks import Check, Outcome
@@ -43,6 +44,7 @@ def find_api() -> Api | None:
 def read_client_ca(api: Api) -> str:
     """The authorities as PEM text. Raises `LayerCensusError` where the API gives none."""
     where = api.address + _PATH
+    role = "bind the role extension-apiserver-authentication-reader to the agent's account"
     try:
         token = (api.account / "token").read_text(encoding="ascii").strip()
         context = ssl.create_default_context(cafile=str(api.account / "ca.crt"))
@@ -55,7 +57,7 @@ def read_client_ca(api: Api) -> str:
             f"the client authorities cannot be read: {type(error).__name__}: {error}",
             where=where,
             fault=Fault.HOST,
-            next_step="bind the role extension-apiserver-authentication-reader to the agent's account",
+            next_step=role if isinstance(error, HTTPError) and error.code == HTTPStatus.FORBIDDEN else "",
         ) from error
     if not isinstance(text, str) or "BEGIN CERTIFICATE" not in text:
         raise LayerCensusError("lists no client authority", where=where, fault=Fault.HOST)

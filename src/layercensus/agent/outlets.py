@@ -136,12 +136,23 @@ class AskApi:
 
 def write_each_to(agent: Agent, path: Path) -> None:
     """Write each exposition to a file, in a child: that disk may stop too. What failed is written again."""
-    if not path.parent.is_dir() or path.is_dir():
-        what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise UsageError(what, where="--textfile", fault=Fault.USAGE, next_step="name a file in a folder that is there")
+    wrong = _wrong_text_file(path)
+    if wrong:
+        raise UsageError(
+            wrong, where="--textfile", fault=Fault.USAGE, next_step="name a file in a folder that is there"
+        )
+    if path.suffix != ".prom":
+        agent.warn(f"layercensus: agent: {path}: node_exporter reads only files that end in .prom")
     writing = _Writing(agent, path)
     agent.published = writing.take
     agent.add_timer(writing.tick)
+
+
+def _wrong_text_file(path: Path) -> str | None:
+    """What is wrong with a place for a text file. A device or a link that is there would be replaced by a file."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        return f"{path} is a folder" if path.is_dir() else f"{path} is there and no regular file"
+    return None if path.parent.is_dir() else f"there is no folder {path.parent}"
 
 
 class _Writing:

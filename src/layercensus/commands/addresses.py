@@ -8,13 +8,15 @@ from layercensus.errors import Fault, UsageError
 def parse_listen(text: str, default: str) -> tuple[str, int]:
     """Host and port of `127.0.0.1:9464` or `[::1]:9464`. Raises `UsageError`, which shows how it is written."""
     host, _, port = text.rpartition(":")
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
         number = int(port) if port.isascii() and port.isdigit() else -1
     except ValueError:
         address, number = None, -1
-    if address is None or not 0 <= number <= 65535:
+    # ::1:9464 could be an address without a port.
+    if address is None or bracketed != (":" in host) or not 0 <= number <= 65535:
         next_step = f"write it as {default} or [::1]:{default.rpartition(':')[2]}"
         raise UsageError(f"{text!r} is no address and port", where="--listen", fault=Fault.USAGE, next_step=next_step)
     return str(address), number

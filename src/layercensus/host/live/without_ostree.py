@@ -1,9 +1,10 @@
 """⇄ A root without an ostree repository: bootc's composefs backend, a host of another kind, or no host at all.
 
 That nothing is seen is no proof that nothing is there: only where a host's own root is seen, and it is no container's,
-the machine is `not_applicable` (decision 0013).
+and its os-release says nothing of ostree, the machine is `not_applicable` (decision 0013).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from layercensus.errors import HostDocumentError
@@ -11,7 +12,7 @@ from layercensus.host.live.booted import Mount, composefs_deployment_in, mount_o
 from layercensus.host.live.host_files import list_folder, read_text_file, status_of
 from layercensus.host.os_release import operating_system, parse_os_release
 from layercensus.host.reading import unreadable
-from layercensus.model import Deployment, Machine, OperatingSystem, Readability, Source
+from layercensus.model import Deployment, Machine, Readability, Source
 
 # What container engines leave in a container's root (podman, Docker, the kubelet).
 _CONTAINER_MARKS = ("run/.containerenv", ".dockerenv", "var/run/secrets/kubernetes.io", "run/secrets/kubernetes.io")
@@ -34,11 +35,20 @@ def read_without_ostree(root: Path, *, name: str, proc: Path) -> Machine:
     if container is not None:
         problem = f"{root} is the root of a container ({container}), which says nothing of its host"
         return unreadable(name, problem, source=Source.SYSROOT)
+    values = _os_release(root)
+    if not values:
+        problem = f"the os-release below {root} cannot be read, so nothing says what kind of host this is"
+        return unreadable(name, problem, source=Source.SYSROOT)
+    if values.get("OSTREE_VERSION"):
+        problem = (
+            f"the os-release is of an ostree commit, but no repository is below {root}: mount /sysroot/ostree there"
+        )
+        return unreadable(name, problem, source=Source.SYSROOT)
     return Machine(
         input=name,
         source=Source.SYSROOT,
         readability=Readability.NOT_APPLICABLE,
-        os=_operating_system(root, Deployment()),
+        os=operating_system(values, Deployment(), None),
         problems=(_NO_OSTREE,),
     )
 
@@ -53,7 +63,7 @@ def _composefs(root: Path, name: str, deployments: list[str], mounts: tuple[Moun
         source=Source.SYSROOT,
         readability=Readability.READ,
         booted=booted,
-        os=_operating_system(root, booted),
+        os=operating_system(_os_release(root), booted, None),
         problems=(_COMPOSEFS,),
     )
 
@@ -66,12 +76,13 @@ def _container_mark(root: Path, mounts: tuple[Mount, ...]) -> str | None:
     return "its file system is an overlay" if mount and mount.kind == "overlay" else None
 
 
-def _operating_system(root: Path, deployment: Deployment) -> OperatingSystem:
+def _os_release(root: Path) -> Mapping[str, str]:
+    """Its values; none where it cannot be read."""
     for path in (root / "usr/lib/os-release", root / "etc/os-release"):
         try:
             text = read_text_file(path)
             if text is not None:
-                return operating_system(parse_os_release(text), deployment, None)
+                return parse_os_release(text)
         except HostDocumentError:
             continue
-    return OperatingSystem()
+    return {}
