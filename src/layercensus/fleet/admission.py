@@ -20,11 +20,14 @@ _MOST_NAMES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may hold. Bytes are those of the body as it came, and as it is once decompressed."""
+    """What a request may hold. Bytes are those of the body as it came, and as it is once decompressed.
+
+    `series` is also how many samples there may be, exemplars and metadata counted too.
+    """
 
     body_bytes: int = 1024 * 1024
     held_bytes: int = 8 * 1024 * 1024
-    series: int = 20_000
+    series: int = 10_000
     labels: LabelLimits = field(default_factory=LabelLimits)
     # Prometheus sends again what is up to two hours old; what is off by more than a day is no report of now.
     age_ms: int = 25 * 3600 * 1000
@@ -47,7 +50,7 @@ class Admission:
         known = self.templates.match(data, encoded, window)
         if known is not None:
             return known
-        series = parse_write_request(data, self.limits.series)
+        series = parse_write_request(data, self.limits.series, self.limits.labels.count)
         named = [self._name(one, cluster_id, encoded) for one in series]
         self.templates.learn(data, encoded, series, named)
         return _keep(zip(series, named, strict=True), window)

@@ -21,10 +21,14 @@ _MOST_CONTENTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Requests of one cluster, by whichever of its tokens: so many at once, and so many a second after that."""
+    """Requests of one cluster, by whichever of its tokens: so many at once, and so many a second after that.
+
+    A body counts as a request more for each `body_bytes`: a large one takes longer to look into.
+    """
 
     burst: float = 200.0
     per_second: float = 10.0
+    body_bytes: float = 8192.0
 
 
 @dataclass(slots=True)
@@ -104,6 +108,7 @@ class Desk:
 
     def admit(self, sender: Sender, body: bytes, now: float) -> Admitted:
         """What is kept of a body. Raises `Refusal`."""
+        sender.allowance.left -= len(body) / self.rate.body_bytes
         return self.admission.admit(body, uuid_text(sender.cluster), int(now * 1000))
 
     def known_senders(self) -> int:

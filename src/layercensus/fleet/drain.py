@@ -73,7 +73,10 @@ class Drain:
         """One round. A lake that cannot be written is said, and tried again in the next: nothing is removed."""
         reports, torn, error = self._read()
         for snapshot in self.assembly.ready(self.clock()):
-            self._snapshots[snapshot.received_ms // _DAY_MS, snapshot.cluster_id, snapshot.signal] = snapshot
+            key = (snapshot.received_ms // _DAY_MS, snapshot.cluster_id, snapshot.signal)
+            known = self._snapshots.get(key)
+            if known is None or known.timestamp <= snapshot.timestamp:
+                self._snapshots[key] = snapshot
         written: list[Snapshot] = []
         if self.clock() - self._written_ms >= self.write_ms:
             try:

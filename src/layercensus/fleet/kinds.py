@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from layercensus.fleet.contract import Fact, admissions
 from layercensus.fleet.refusal import Refusal, Status
-from layercensus.fleet.write_request import MalformedError, parse_fields
+from layercensus.fleet.write_request import MalformedError, parse_fields, parse_message
 
 CLUSTER_LABELS = frozenset({"cluster_id", "_id"})
 REPLICA_LABELS = frozenset({"prometheus_replica", "replica", "__replica__"})
@@ -94,7 +94,7 @@ def name_series(labels: Mapping[str, str]) -> Named:
 
 def _label(data: bytes, at: slice) -> tuple[str, str]:
     name = value = ""
-    for field in parse_fields(data, at.start, at.stop):
+    for field in parse_message(data, at):
         if field.number not in {1, 2}:
             # Of a later minor version, which may add what is not needed.
             continue

@@ -228,15 +228,17 @@ class Assembly:
         """Whether this is older than what was shown, and of no day before it: of another day it may be the newest."""
         return not self._is_news(at, shown) and at[1] // _DAY_MS >= shown[1] // _DAY_MS
 
+    def _is_over(self, at: _At, shown: _At, fact: Fact, group: _Group) -> bool:
+        """Whether nothing can come of it; a part of what was shown is one that was sent again."""
+        return self._is_past(at, shown) and (at[0] == shown[0] or is_complete(fact, group.counts))
+
     def _let_go(self, cluster: _Cluster, now_ms: int) -> None:
-        """Forget groups of which all is complete and shown or past, and those that waited long enough."""
+        """Forget groups of which all is shown or past, and those that waited long enough."""
         shown = dict(cluster.shown)
         for key, group in list((cluster.groups or {}).items()):
             at = (key[1], group.last_ms)
             over = {
-                fact: is_complete(fact, group.counts)
-                and (fact in group.given or self._is_past(at, shown.get(fact, _NEVER)))
-                for fact in SIGNALS
+                fact: fact in group.given or self._is_over(at, shown.get(fact, _NEVER), fact, group) for fact in SIGNALS
             }
             # Needs belong to the classes beside them, and wait for those.
             over |= {Fact.NEED: over[Fact.LAYERING], Fact.NODES: not self._is_news(at, cluster.nodes[0])}

@@ -79,7 +79,11 @@ class Templates:
             self._by_size.clear()
             self._number = 0
         same_size = self._by_size.setdefault(len(data), [])
-        if len(same_size) < _MOST_OF_ONE_SIZE:
+        # One that holds comes here too if a value of it was not usual.
+        is_known = any(
+            (one.layout.format, one.expected) == (template.layout.format, template.expected) for one in same_size
+        )
+        if not is_known and len(same_size) < _MOST_OF_ONE_SIZE:
             same_size.append(template)
             self._number += 1
 

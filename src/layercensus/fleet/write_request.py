@@ -19,6 +19,8 @@ from layercensus.fleet.refusal import Refusal, Status
 
 _DOUBLE = struct.Struct("<d")
 _MOST_VARINT_BYTES = 10
+# A label and a sample have two; a later version may have some more.
+_MOST_FIELDS = 16
 _VARINT, _EIGHT, _DELIMITED, _FOUR = 0, 1, 2, 5
 
 
@@ -34,7 +36,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Labels as bytes, and where they stand; samples. `others` counts exemplars and histograms."""
+    """Labels as bytes, and where they stand; samples. `others` counts exemplars, histograms and unknown fields."""
 
     labels: bytes
     labels_at: slice
@@ -55,19 +57,34 @@ class Field:
     at: slice
 
 
-def parse_write_request(data: bytes, most_series: int) -> list[Series]:
-    """Series of a request, in its order. Raises `Refusal` (400) for other bytes, and for more series than that."""
+def parse_write_request(data: bytes, most: int, most_labels: int = 64) -> list[Series]:
+    """Series of a request, in its order. Raises `Refusal` (400) for other bytes, and for too many of anything.
+
+    There may be `most` series, `most` of all that is no label (samples, metadata and so on), `most_labels` in a series.
+    """
     found: list[Series] = []
+    left = most
     try:
         for field in parse_fields(data, 0, len(data)):
             if field.number != 1:
+                left = _take(left, 1)
                 continue
-            if len(found) == most_series:
-                raise Refusal(Status.BAD_REQUEST, "series", f"more than {most_series} series in one request")
-            found.append(_series(data, field))
+            if len(found) == most:
+                raise Refusal(Status.BAD_REQUEST, "series", f"more than {most} series in one request")
+            one = _series(data, field, left, most_labels)
+            left = _take(left, len(one.samples) + one.others)
+            found.append(one)
     except MalformedError as error:
         raise Refusal(Status.BAD_REQUEST, "protobuf", "the body is no remote-write 1.0 request") from error
     return found
+
+
+def parse_message(data: bytes, at: slice) -> Iterator[Field]:
+    """Fields of a small message, a label or a sample. Raises `MalformedError`, also for more than any has."""
+    for number, field in enumerate(parse_fields(data, at.start, at.stop)):
+        if number == _MOST_FIELDS:
+            raise MalformedError
+        yield field
 
 
 def parse_fields(data: bytes, position: int, stop: int) -> Iterator[Field]:
@@ -102,23 +119,35 @@ def parse_varint(data: bytes) -> int:
     return number
 
 
-def _series(data: bytes, message: Field) -> Series:
-    """A series. Labels after a sample are refused: no sender writes so, and a template could not hold it."""
+def _take(left: int, number: int) -> int:
+    """What is left of what a request may hold. Raises `Refusal`."""
+    if number > left:
+        raise Refusal(Status.BAD_REQUEST, "samples", "too many samples in one request: lower max_samples_per_send")
+    return left - number
+
+
+def _series(data: bytes, message: Field, left: int, most_labels: int) -> Series:
+    """A series. Labels after anything else are refused: no sender writes so, and a template could not hold it."""
     if message.wire_type != _DELIMITED:
         raise MalformedError
     samples: list[Sample] = []
-    others = 0
+    others = labels = 0
     labels_stop = message.at.start
     for field in parse_fields(data, message.at.start, message.at.stop):
         if field.number == 1:
             if field.wire_type != _DELIMITED or samples or others:
                 raise MalformedError
+            labels += 1
+            if labels > most_labels:
+                raise Refusal(Status.BAD_REQUEST, "labels", f"a series has more than {most_labels} labels")
             labels_stop = field.at.stop
         elif field.number == 2:
             if field.wire_type != _DELIMITED:
                 raise MalformedError
+            left = _take(left, 1)
             samples.append(_sample(data, field.at))
         else:
+            left = _take(left, 1)
             others += 1
     labels_at = slice(message.at.start, labels_stop)
     return Series(data[labels_at], labels_at, tuple(samples), others)
@@ -129,7 +158,7 @@ def _sample(data: bytes, at: slice) -> Sample:
     timestamp, value = 0, 0.0
     timestamp_at: slice | None = None
     value_at: slice | None = None
-    for field in parse_fields(data, at.start, at.stop):
+    for field in parse_message(data, at):
         if field.number == 1 and field.wire_type == _EIGHT:
             (value,) = _DOUBLE.unpack_from(data, field.at.start)
             value_at = field.at
