@@ -176,7 +176,7 @@ def test_a_folder_in_place_of_the_text_file_is_a_wrong_command(tmp_path: Path) -
 @pytest.mark.parametrize("what", ["device", "link", "dangling link"])
 def test_what_is_no_regular_file_is_not_replaced_by_the_text_file(tmp_path: Path, what: str) -> None:
     place = tmp_path / "x.prom"
-    place.symlink_to({"device": "/dev/full", "link": tmp_path / "y"}.get(what, tmp_path / "gone"))
+    place.symlink_to(tmp_path / ("y" if what == "link" else "gone"))
     (tmp_path / "y").write_text("kept")
     done = run_to_end(root=tmp_path, listen=None, textfile=Path("/dev/full") if what == "device" else place)
     assert "no regular file" in done.stderr
