@@ -108,4 +108,4 @@ def wait_for_series(server: Prometheus, expression: str, expected: Mapping[str, 
             return
         time.sleep(0.3)
     print(server.log.read_text()[-4000:])
-    assert found == expected
+    assert found == expected, found

@@ -15,8 +15,9 @@ def parse_listen(text: str, default: str) -> tuple[str, int]:
         number = int(port) if port.isascii() and port.isdigit() else -1
     except ValueError:
         address, number = None, -1
-    # ::1:9464 could be an address without a port.
-    if address is None or bracketed != (":" in host) or not 0 <= number <= 65535:
+    # ::1:9464 could be an address without a port. Brackets around any address are taken: the kit writes them always.
+    is_clear = bracketed or ":" not in host
+    if address is None or not is_clear or not 0 <= number <= 65535:
         next_step = f"write it as {default} or [::1]:{default.rpartition(':')[2]}"
         raise UsageError(f"{text!r} is no address and port", where="--listen", fault=Fault.USAGE, next_step=next_step)
     return str(address), number
