@@ -17,6 +17,7 @@ class Status(IntEnum):
     UNSUPPORTED = 415
     TOO_MANY = 429
     HEAD_TOO_LARGE = 431
+    INTERNAL = 500
     UNAVAILABLE = 503
 
 
