@@ -232,6 +232,17 @@ def test_tokens_that_end_soon_are_told() -> None:
     )
 
 
+def test_tokens_that_end_soon_are_told_when_they_are_first_used() -> None:
+    desk = Desk(KEYS)
+    for cluster, days in ((A, 30), (B, 31)):
+        desk.greet(bearer(cluster, days=days), AT)
+        desk.greet(bearer(cluster, days=days), AT)
+    assert desk.expiring_newcomers(AT + 1, 30) == [(A, AT + 30 * DAY_SECONDS)]
+    assert desk.expiring_newcomers(AT + 2 * DAY_SECONDS, 30) == []
+    desk.greet(bearer(days=20), AT)
+    assert desk.expiring_newcomers(AT, 30) == [(A, AT + 20 * DAY_SECONDS)]
+
+
 # How often
 
 

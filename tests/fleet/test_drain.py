@@ -25,14 +25,14 @@ def test_the_newest_of_a_day_is_written_in_whichever_order_they_were_found(
         written.extend(rows)
         return len(written)
 
-    drain = Drain(tmp_path, tmp_path / "own", write, lambda: NOW)
-    drain.open()
+    drain = Drain(tmp_path, write, lambda: NOW)
+    (tmp_path / "own").mkdir()
     drain.run_once()
     given = [[SNAPSHOT._replace(timestamp=NOW - DAY + minutes * MINUTE)] for minutes in order]
     monkeypatch.setattr(drain.assembly, "ready", lambda _: given.pop(0) if given else [])
     drain.run_once()
     drain.run_once()
     assert written == []
-    drain.finish()
+    drain.finish(tmp_path / "own")
     drain.close()
     assert [row.observed_at for row in written] == ["2026-11-24T12:30:00.000+00:00"]

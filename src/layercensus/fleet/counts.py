@@ -1,17 +1,25 @@
 """⇄ What a collector says of itself: counters over all its processes, in files that they share.
 
 The library is prometheus_client in its mode for several processes. Requests are counted in plain numbers and handed
-over once a second, since a counter that lies in a shared file costs more than a request should.
+over once a second, since a counter that lies in a shared file costs more than a request should. The files lie in
+memory: a disk that is full must not end who counts.
 """
 
 import os
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from layercensus.fleet.shared_folders import LOCK, lock_file
+
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it, for its owner's eyes
+_PREFIX = "layercensus-counts-"
 _LABELS = {
     "requests_total": ("status",),
     "refused_total": ("reason",),
@@ -31,6 +39,7 @@ _COUNTERS = {
 }
 _GAUGES = {
     "clusters": ("Clusters that have reported since the start.", "mostrecent"),
+    "drains": ("Whether this collector empties the inboxes: 1, or 0 where another does.", "mostrecent"),
     "lake_lag_seconds": ("Age of the oldest row that should be in the lake and is not.", "mostrecent"),
     "tokens_expiring": ("Tokens in use that expire within 30 days.", "livemax"),
 }
@@ -41,12 +50,29 @@ _HISTOGRAMS = {
 PREFIX = "layercensus_collector_"
 
 
-def share_counts(folder: Path) -> None:
-    """Make the folder, empty, in which processes of this collector share their counts. Before any of them starts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob("*.db"):
-        path.unlink()
+@contextmanager
+def shared_counts() -> Iterator[None]:
+    """Where processes that are started meanwhile share their counts, empty at first; removed at the end."""
+    parent = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    _sweep(parent)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    descriptor = lock_file(folder / LOCK)
     os.environ[_FOLDER] = str(folder)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what collectors left that were killed."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        # Another user's, or one that is about to be locked.
+        with suppress(OSError):
+            if (folder / LOCK).exists():
+                os.close(lock_file(folder / LOCK))
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(eq=False)
@@ -113,8 +139,19 @@ def forget_process(pid: int) -> None:
 def exposition() -> bytes:
     """Counts of all processes of this collector, as Prometheus reads them."""
     from prometheus_client import CollectorRegistry, generate_latest
-    from prometheus_client.multiprocess import MultiProcessCollector
 
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_AllProcesses())
     return generate_latest(registry)
+
+
+class _AllProcesses:
+    """The library's collector over several processes, but for files that were made and have no content yet."""
+
+    def collect(self) -> Iterable[Any]:
+        """Metrics of all."""
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        files = [str(path) for path in Path(os.environ[_FOLDER]).glob("*.db") if path.stat().st_size]
+        found: Iterable[Any] = MultiProcessCollector.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
+        return found

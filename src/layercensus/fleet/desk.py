@@ -4,6 +4,7 @@ The order is that of cost: what a head says is judged before a body is read, and
 """
 
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from uuid import UUID
@@ -63,6 +64,7 @@ class Desk:
     rate: Rate = field(default_factory=Rate)
     _senders: dict[bytes, Sender] = field(default_factory=dict)
     _allowances: dict[bytes, Allowance] = field(default_factory=dict)
+    _newcomers: list[Sender] = field(default_factory=list)
     _contents: set[tuple[bytes, bytes]] = field(default_factory=set)
 
     @property
@@ -117,8 +119,13 @@ class Desk:
 
     def expiring(self, now: float, days: int) -> list[tuple[str, int]]:
         """Of the tokens that were used, clusters and ends of those that will not hold for so many days."""
-        until = now + days * 86400
-        return [(uuid_text(one.cluster), one.expires) for one in self._senders.values() if one.expires < until]
+        self._newcomers.clear()
+        return _expiring(self._senders.values(), now, days)
+
+    def expiring_newcomers(self, now: float, days: int) -> list[tuple[str, int]]:
+        """The same of those that were first used since either was asked last."""
+        newcomers, self._newcomers = self._newcomers, []
+        return _expiring(newcomers, now, days)
 
     def _meet(self, digest: bytes, token: bytes, now: float) -> Sender:
         """Look at a token for the first time. Raises `Refusal`."""
@@ -131,7 +138,13 @@ class Desk:
             self._allowances.clear()
         allowance = self._allowances.setdefault(cluster, Allowance(self.rate.burst, now))
         sender = self._senders[digest] = Sender(cluster, kept_as, bearer.issued, bearer.expires, allowance)
+        self._newcomers.append(sender)
         return sender
+
+
+def _expiring(senders: Iterable[Sender], now: float, days: int) -> list[tuple[str, int]]:
+    until = now + days * 86400
+    return [(uuid_text(one.cluster), one.expires) for one in senders if one.expires < until]
 
 
 def check_content(content_type: str, encoding: str) -> None:

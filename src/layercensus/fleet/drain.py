@@ -1,11 +1,14 @@
 """⇄ From the inbox to the lake, exactly once in effect: read, assemble, write rows, and only then remove files.
 
 A row replaces that of its cluster, day and signal, so that a file which is read twice, after a crash, changes nothing.
-Folders of collectors that are gone are drained too: a folder whose lock is free belongs to whoever takes it.
+Of all collectors that share a folder of inboxes one drains them all, since parts of a snapshot may reach any of them:
+
+    INBOXES/.drain         held by the drain that empties all inboxes; if it ends, another takes it
+    INBOXES/NAME/.lock     held by the collector that fills this inbox; if nobody does, the folder goes once it is empty
 """
 
-import fcntl
 import os
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,63 +17,67 @@ from pathlib import Path
 from layercensus.errors import LayerCensusError
 from layercensus.fleet.event_log import log
 from layercensus.fleet.fleet_rows import row_of
-from layercensus.fleet.inbox import Sealed, read_sealed, remove_sealed
+from layercensus.fleet.inbox import Sealed, has_reports, read_sealed, remove_creating, remove_sealed
+from layercensus.fleet.shared_folders import lock_file, remove_if_unused
 from layercensus.fleet.snapshots import Assembly, Snapshot
 from layercensus.model import Row
 
-_LOCK = ".lock"
+_DRAIN = ".drain"
+# At its end a drain waits so long for the one that empties the inboxes, which may be about to end too.
+_TURN_SECONDS = 8.0
+_PAUSE_SECONDS = 0.2
 _RowKey = tuple[int, str, str]
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What one round did, for the counts that a collector shows."""
+    """What one round did, for the counts that a collector shows. `holds`: whether it is the one that drains."""
 
-    reports: int
-    rows: int
-    torn: int
-    incomplete: int
-    clusters: int
-    lag_seconds: float
-    skews: tuple[float, ...]
+    reports: int = 0
+    rows: int = 0
+    torn: int = 0
+    incomplete: int = 0
+    clusters: int = 0
+    lag_seconds: float = 0.0
+    skews: tuple[float, ...] = ()
     error: str = ""
+    holds: bool = False
 
 
 @dataclass(eq=False)
 class Drain:
-    """Empties inboxes below `inboxes` into a lake. `own` is this collector's folder there; `write_rows` is the lake's.
+    """Empties all inboxes below `inboxes` into a lake, if no other drain does; `write_rows` is the lake's.
 
     `clock` gives milliseconds since 1970. The lake is written each `write_ms` at most: a day is replaced as a whole, so
     that of many reports of a cluster one row is written.
     """
 
     inboxes: Path
-    own: Path
     write_rows: Callable[[Iterable[Row]], int]
     clock: Callable[[], int]
     write_ms: int = 15_000
     assembly: Assembly = field(default_factory=Assembly)
     _sources: dict[int, Sealed] = field(default_factory=dict)
     _snapshots: dict[_RowKey, Snapshot] = field(default_factory=dict)
-    _locks: dict[Path, int] = field(default_factory=dict)
+    _turn: int | None = None
     _next_source: int = 0
     _incomplete: int = 0
     _written_ms: int = 0
 
-    def open(self) -> None:
-        """Make and hold this collector's inbox. Raises `OSError`; `BlockingIOError` if another holds it."""
-        self.own.mkdir(parents=True, exist_ok=True)
-        self._locks[self.own] = _lock(self.own)
-
     def close(self) -> None:
-        """Let go of all inboxes."""
-        for descriptor in self._locks.values():
-            os.close(descriptor)
-        self._locks.clear()
+        """Let another drain take over."""
+        if self._turn is not None:
+            os.close(self._turn)
+            self._turn = None
 
     def run_once(self) -> Drained:
         """One round. A lake that cannot be written is said, and tried again in the next: nothing is removed."""
+        try:
+            if not self._holds():
+                return Drained()
+        except OSError as failed:
+            return Drained(error=str(failed))
         reports, torn, error = self._read()
         for snapshot in self.assembly.ready(self.clock()):
             key = (snapshot.received_ms // _DAY_MS, snapshot.cluster_id, snapshot.signal)
@@ -93,13 +100,28 @@ class Drain:
             lag_seconds=self._lag_seconds(),
             skews=tuple(abs(one.timestamp - one.received_ms) / 1000 for one in written),
             error=error,
+            holds=True,
         )
 
-    def finish(self) -> Drained:
-        """The last round: what is complete becomes a row at once, the rest stays in the inbox for the next start."""
-        self.assembly.patience = replace(self.assembly.patience, settle_ms=0, joins_ms=0)
+    def finish(self, own: Path) -> Drained:
+        """The last round: what is whole becomes a row at once, the rest stays in the inboxes for who comes after.
+
+        `own`: the inbox whose reports this drain should not leave behind if it can take its turn.
+        """
+        until = time.monotonic() + _TURN_SECONDS
+        with suppress(OSError):
+            while has_reports(own) and not self._holds() and time.monotonic() < until:
+                time.sleep(_PAUSE_SECONDS)
+        self.assembly.patience = replace(self.assembly.patience, settle_ms=0)
         self.write_ms = 0
         return self.run_once()
+
+    def _holds(self) -> bool:
+        """Whether it is this drain's turn. Raises `OSError`."""
+        if self._turn is None:
+            with suppress(BlockingIOError):
+                self._turn = lock_file(self.inboxes / _DRAIN)
+        return self._turn is not None
 
     def _write(self) -> list[Snapshot]:
         """Write what is ready as rows, then remove files of which nothing is left. Raises `OSError`, `LakeError`."""
@@ -138,12 +160,7 @@ class Drain:
         return reports, torn, ""
 
     def _folders(self) -> list[Path]:
-        """This collector's inbox, and those that nobody holds."""
-        for folder in self.inboxes.iterdir():
-            if folder not in self._locks and folder.is_dir():
-                with suppress(OSError):
-                    self._locks[folder] = _lock(folder)
-        return sorted(self._locks)
+        return sorted(path for path in self.inboxes.iterdir() if path.is_dir())
 
     def _remove_done(self) -> None:
         """Remove files of which nothing is waited for any more: what was complete in them is in the lake."""
@@ -152,25 +169,13 @@ class Drain:
         remove_sealed([self._sources[source] for source in done])
         for source in done:
             del self._sources[source]
-        for folder in [folder for folder in self._locks if folder != self.own]:
-            left = [path for path in folder.iterdir() if path.name != _LOCK]
-            if not left:
-                os.close(self._locks.pop(folder))
-                (folder / _LOCK).unlink(missing_ok=True)
-                folder.rmdir()
+        for folder in self._folders():
+            remove_creating(folder)
+            # Somebody may put something there, and that is no fault.
+            with suppress(OSError):
+                remove_if_unused(folder)
 
     def _lag_seconds(self) -> float:
         """Age of the oldest row that should be in the lake and is not."""
         oldest = min((one.received_ms for one in self._snapshots.values()), default=None)
         return 0.0 if oldest is None else max(0.0, (self.clock() - oldest) / 1000)
-
-
-def _lock(folder: Path) -> int:
-    """Hold a folder. Raises `BlockingIOError` if another process does."""
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor

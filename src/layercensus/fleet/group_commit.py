@@ -44,10 +44,11 @@ class GroupCommit:
         """Commit an entry with the next commit, which answers it."""
         self._entries.append(entry)
         self._replies.append(reply)
-        if not self._busy and self._loop is not None:
-            self._busy = True
-            # What else comes in this turn of the loop goes along.
-            self._loop.call_soon(self._start)
+        self._wake()
+
+    def probe(self) -> None:
+        """Find out whether the disk takes anything: a commit of nothing, unless one is under way."""
+        self._wake()
 
     def seal_after(self, age_ms: int) -> None:
         """Let the current file go to the drain, if it is that old."""
@@ -57,6 +58,12 @@ class GroupCommit:
         """Wait for what is under way, and let the current file go."""
         self._thread.submit(self._seal, 0).result()
         self._thread.shutdown()
+
+    def _wake(self) -> None:
+        if not self._busy and self._loop is not None:
+            self._busy = True
+            # What else comes in this turn of the loop goes along.
+            self._loop.call_soon(self._start)
 
     def _seal(self, age_ms: int) -> None:
         with suppress(OSError):

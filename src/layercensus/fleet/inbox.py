@@ -12,6 +12,7 @@ and a second sync would say that all is well.
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,10 +21,13 @@ from typing import NamedTuple
 
 from layercensus.fleet.kinds import Kind
 from layercensus.fleet.segment import HEAD, DamagedError, Report, TornError, format_kind, format_report, parse_segment
+from layercensus.fleet.shared_folders import is_same_file, sync_folder
 
 _OPEN, _SEALED, _CREATING, _DAMAGED = ".open", ".sealed", ".creating", ".damaged"
 _MOST_BYTES = 16 * 1024 * 1024
 _MOST_TUPLES = 4096
+# No writer needs so long between the first name of a file and its second.
+_CREATING_SECONDS = 3600.0
 
 
 class Entry(NamedTuple):
@@ -64,8 +68,11 @@ class InboxWriter:
         """Let the current file go, so that it can be drained; a new one begins with the next commit."""
         segment, self._segment = self._segment, None
         if segment is not None:
-            segment.path.rename(segment.path.with_suffix(_SEALED))
-            os.close(segment.descriptor)
+            try:
+                segment.path.rename(segment.path.with_suffix(_SEALED))
+            finally:
+                # Under its old name it is one whose writer is gone.
+                os.close(segment.descriptor)
 
     def age_ms(self) -> int:
         """How long the current file has been open; 0 if there is none."""
@@ -83,7 +90,7 @@ class InboxWriter:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write_all(descriptor, HEAD)
             creating.rename(path)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         except OSError:
             os.close(descriptor)
             with suppress(OSError):
@@ -94,12 +101,8 @@ class InboxWriter:
 
     def _give_up(self) -> None:
         """The file stays for the drain, which reads what is whole in it."""
-        segment, self._segment = self._segment, None
-        if segment is not None:
-            with suppress(OSError):
-                segment.path.rename(segment.path.with_suffix(_SEALED))
-            with suppress(OSError):
-                os.close(segment.descriptor)
+        with suppress(OSError):
+            self.seal()
 
 
 @dataclass(eq=False)
@@ -170,6 +173,18 @@ def remove_sealed(files: Sequence[Sealed]) -> None:
             file.path.unlink(missing_ok=True)
 
 
+def has_reports(folder: Path) -> bool:
+    """Whether there is anything in an inbox that is not in the lake, as far as one can see. Raises `OSError`."""
+    return any(path.suffix in {_OPEN, _SEALED} for path in folder.iterdir())
+
+
+def remove_creating(folder: Path) -> None:
+    """Remove what writers left that died before their file was one. Raises `OSError`."""
+    for path in folder.glob(f"*{_CREATING}"):
+        if _is_orphan(path) and time.time() - path.stat().st_mtime > _CREATING_SECONDS:
+            path.unlink(missing_ok=True)
+
+
 def _read(path: Path) -> Sealed:
     reports: list[Report] = []
     try:
@@ -194,7 +209,7 @@ def _is_orphan(path: Path) -> bool:
         return False
     else:
         # Its writer may have sealed it meanwhile.
-        return path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino
+        return is_same_file(path, descriptor)
     finally:
         os.close(descriptor)
 
@@ -203,11 +218,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

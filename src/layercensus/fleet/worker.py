@@ -5,10 +5,8 @@ GET  /metrics  /healthz  /readyz
 """
 
 import asyncio
-import contextlib
 import os
 import resource
-import signal
 import socket
 import ssl
 import time
@@ -16,15 +14,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httptools
+
 from layercensus.errors import FleetError
-from layercensus.fleet.connection import NO_CONTENT, Connection, Request, Times, format_answer
+from layercensus.fleet.children import Leash, Word
+from layercensus.fleet.connection import Connection
 from layercensus.fleet.counts import Counts, exposition
 from layercensus.fleet.desk import Desk, Sender
 from layercensus.fleet.event_log import log
+from layercensus.fleet.exchange import NO_CONTENT, Request, Times, format_answer
 from layercensus.fleet.group_commit import GroupCommit
 from layercensus.fleet.inbox import Entry, InboxWriter
 from layercensus.fleet.key_file import read_keys
 from layercensus.fleet.refusal import Refusal, Status
+from layercensus.fleet.rotation import Marks, exchange_certificate, make_context
 
 _TICK_SECONDS = 1.0
 _SEAL_MS = 2_000
@@ -32,7 +35,16 @@ _EXPIRY_DAYS = 30
 _TOKENS_SECONDS = 3600.0
 _WARN_EVERY_SECONDS = 86_400.0
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+# A page that needs no token and takes a while to make is made once in so many seconds.
+_PAGE_SECONDS = 1.0
 _WRITE = b"/api/v1/write"
+_PAGES = frozenset({b"/metrics", b"/healthz", b"/readyz"})
+_HEADERS = {
+    Status.METHOD_NOT_ALLOWED: "Allow: POST\r\n",
+    Status.UNAUTHORIZED: "WWW-Authenticate: Bearer\r\n",
+    Status.TOO_MANY: "Retry-After: 5\r\n",
+    Status.UNAVAILABLE: "Retry-After: 5\r\n",
+}
 _CLOSE_SECONDS = 5.0
 _OTHER_FILES = 64
 
@@ -50,8 +62,8 @@ class Settings:
     times: Times = field(default_factory=Times)
 
 
-def run_worker(settings: Settings, listener: socket.socket) -> None:
-    """In a process of its own: serve until SIGTERM. Raises `FleetError` where keys or certificate cannot be read."""
+def run_worker(settings: Settings, listener: socket.socket, leash: Leash) -> None:
+    """In a process of its own: serve until told to end. Raises `FleetError` where keys or certificate are unusable."""
     import uvloop
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -61,7 +73,7 @@ def run_worker(settings: Settings, listener: socket.socket) -> None:
             resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
         )
     worker = Worker(settings, Desk(read_keys(settings.keys), pseudonymous=settings.pseudonymous))
-    uvloop.run(worker.serve(listener))
+    uvloop.run(worker.serve(listener, leash))
 
 
 @dataclass(eq=False)
@@ -71,20 +83,21 @@ class Worker:
     settings: Settings
     desk: Desk
     counts: Counts = field(default_factory=Counts)
-    parent: int = field(default_factory=os.getppid)
     _commit: GroupCommit = field(init=False)
     _open: set[Connection] = field(default_factory=set)
     _context: ssl.SSLContext | None = None
     _is_kept: bool = True
+    _page: tuple[float, bytes] = (-_PAGE_SECONDS, b"")
+    _expiring: set[tuple[str, int]] = field(default_factory=set)
     _warned: dict[str, float] = field(default_factory=dict)
-    _marks: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _marks: Marks = field(default_factory=Marks)
     _tokens_due: float = 0.0
 
     def __post_init__(self) -> None:
         """Name the files of this process by its number."""
         writer = InboxWriter(self.settings.inbox, str(os.getpid()), _milliseconds)
         self._commit = GroupCommit(writer, self._committed, time.perf_counter)
-        self._has_changed(self.settings.keys)
+        self._marks.has_changed(self.settings.keys)
 
     @property
     def most_body_bytes(self) -> int:
@@ -96,12 +109,19 @@ class Worker:
         """How many connections are taken."""
         return self.settings.connections
 
-    async def serve(self, listener: socket.socket) -> None:
-        """Until SIGTERM; then what is under way is answered and the inbox file let go."""
+    async def serve(self, listener: socket.socket, leash: Leash) -> None:
+        """Until told to end; then what is under way is answered and the inbox file let go."""
         loop = asyncio.get_running_loop()
         stopping = asyncio.Event()
-        loop.add_signal_handler(signal.SIGTERM, stopping.set)
-        loop.add_signal_handler(signal.SIGINT, lambda: None)
+
+        def hear() -> None:
+            if leash.listen(0) is Word.ALONE:
+                # What was acknowledged is on the disk; who stays would hold the port.
+                os._exit(1)
+            stopping.set()
+            loop.remove_reader(leash.connection.fileno())
+
+        loop.add_reader(leash.connection.fileno(), hear)
         self._context = self._make_context()
         self._commit.begin(loop)
         server = await loop.create_server(
@@ -112,7 +132,11 @@ class Worker:
             ssl_handshake_timeout=self.settings.times.head if self._context else None,
         )
         ticking = loop.create_task(self._tick())
-        await stopping.wait()
+        stopped = loop.create_task(stopping.wait())
+        await asyncio.wait({stopped, ticking}, return_when=asyncio.FIRST_COMPLETED)
+        if ticking.done():
+            # A worker that does not look after itself is worse than another start.
+            ticking.result()
         ticking.cancel()
         server.close()
         until = time.monotonic() + _CLOSE_SECONDS
@@ -121,12 +145,14 @@ class Worker:
                 connection.close_at_rest()
             await asyncio.sleep(0.05)
         self._commit.close()
-        self._hand_over_counts()
+        self.counts.flush()
 
-    def greet(self, request: Request) -> Sender | None:
-        """Judge a head. Raises `Refusal`."""
-        if request.target.partition(b"?")[0] != _WRITE:
-            return None
+    def greet(self, request: Request) -> Sender | bytes:
+        """Who sends a report, or the path of the page that is asked for. Raises `Refusal`."""
+        # Nearly all are this.
+        path = _WRITE if request.target == _WRITE else _path(request.target)
+        if path != _WRITE:
+            return path
         if request.method != b"POST":
             raise Refusal(Status.METHOD_NOT_ALLOWED, "method", "only POST here")
         headers = request.headers
@@ -137,8 +163,8 @@ class Worker:
     def take(self, request: Request, body: bytes, reply: Callable[[bytes], None]) -> None:
         """Take a request that is whole. Raises `Refusal`."""
         sender = request.visitor
-        if sender is None:
-            reply(self._look_up(request))
+        if not isinstance(sender, Sender):
+            reply(self._look_up(request.method, sender))
             return
         now = time.time()
         admitted = self.desk.admit(sender, body, now)
@@ -158,25 +184,25 @@ class Worker:
 
     def _answer(self, status: Status, text: str) -> bytes:
         self.counts.add("requests_total", str(int(status)))
-        headers = "Retry-After: 5\r\n" if status in {Status.TOO_MANY, Status.UNAVAILABLE} else ""
-        if status is Status.METHOD_NOT_ALLOWED:
-            headers = "Allow: POST\r\n"
-        return format_answer(int(status), f"{text}\n".encode(), headers=headers)
+        return format_answer(int(status), f"{text}\n".encode(), headers=_HEADERS.get(status, ""))
 
-    def _look_up(self, request: Request) -> bytes:
+    def _look_up(self, method: bytes, path: bytes) -> bytes:
         """What is asked for by GET."""
-        path = request.target.partition(b"?")[0]
-        if request.method not in {b"GET", b"HEAD"}:
-            answer = format_answer(405, b"only GET here\n", headers="Allow: GET, HEAD\r\n")
-        elif path == b"/metrics":
-            answer = format_answer(200, exposition(), _EXPOSITION)
-        elif path == b"/healthz":
-            answer = format_answer(200, b"ok\n")
-        elif path == b"/readyz":
-            answer = format_answer(200, b"ok\n") if self._is_kept else format_answer(503, b"the inbox is not written\n")
-        else:
-            answer = format_answer(404, b"nothing is here\n")
-        return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if request.method == b"HEAD" else answer
+        if path not in _PAGES:
+            return format_answer(404, b"nothing is here\n")
+        if method not in {b"GET", b"HEAD"}:
+            return format_answer(405, b"only GET here\n", headers="Allow: GET, HEAD\r\n")
+        if path == b"/metrics":
+            return format_answer(200, self._exposition(), _EXPOSITION)
+        if path == b"/readyz" and not self._is_kept:
+            return format_answer(503, b"the inbox is not written\n")
+        return format_answer(200, b"ok\n")
+
+    def _exposition(self) -> bytes:
+        now = time.monotonic()
+        if now - self._page[0] >= _PAGE_SECONDS:
+            self._page = (now, exposition())
+        return self._page[1]
 
     def _committed(self, replies: list[Callable[[bytes], None]], samples: int, seconds: float, *, held: bool) -> None:
         """A commit has ended: answer all of its requests."""
@@ -194,81 +220,64 @@ class Worker:
             reply(answer)
 
     async def _tick(self) -> None:
-        """Each second: whether the parent lives, slow connections, the age of the file, keys, certificate, tokens."""
+        """Each second: slow connections, the inbox, keys, certificate, tokens, counts."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            if os.getppid() != self.parent:
-                os._exit(1)
             now = time.monotonic()
             for connection in tuple(self._open):
                 connection.sweep(now, self.settings.times)
             self._commit.seal_after(_SEAL_MS)
+            if not self._is_kept:
+                # Who routes by /readyz sends nothing until the disk is known to work again.
+                self._commit.probe()
             self._reload()
-            if now >= self._tokens_due:
-                self._tokens_due = now + _TOKENS_SECONDS
-                self._look_at_tokens()
-            self._hand_over_counts()
-
-    def _hand_over_counts(self) -> None:
-        self.counts.flush()
+            self._look_at_tokens()
+            self.counts.flush()
 
     def _reload(self) -> None:
         """Keys and certificate, if their files changed; the last good ones stay in use."""
-        if self._has_changed(self.settings.keys):
+        if self._marks.has_changed(self.settings.keys):
             try:
                 self.desk.take_keys(read_keys(self.settings.keys))
             except FleetError as error:
                 log("keys_not_read", error=str(error), next="the last good ones stay in use")
         certificate, key = self.settings.certificate, self.settings.key
-        if self._context and certificate and key and self._has_changed(certificate):
+        if self._context and certificate and key and self._marks.has_changed(certificate, key):
             try:
-                # Connections from now on; those that are open go on with the old one.
-                self._context.load_cert_chain(certificate, key)
-            except (OSError, ValueError) as error:
-                # A pair that does not fit yet is half of a rotation.
-                self._marks.pop(certificate, None)
+                exchange_certificate(self._context, certificate, key)
+            except FleetError as error:
                 log("certificate_not_read", error=str(error), next="the last good one stays in use")
 
     def _make_context(self) -> ssl.SSLContext | None:
         if self.settings.certificate is None or self.settings.key is None:
             return None
-        self._has_changed(self.settings.certificate)
+        self._marks.has_changed(self.settings.certificate, self.settings.key)
         return make_context(self.settings.certificate, self.settings.key)
 
     def _look_at_tokens(self) -> None:
+        """Warn of those that are new at once, and of all in use again each day."""
         now = time.time()
-        expiring = self.desk.expiring(now, _EXPIRY_DAYS)
-        self.counts.set("tokens_expiring", len(expiring))
-        for cluster_id, expires in expiring:
+        if now >= self._tokens_due:
+            self._tokens_due = now + _TOKENS_SECONDS
+            found = self.desk.expiring(now, _EXPIRY_DAYS)
+            self._expiring.clear()
+        else:
+            found = self.desk.expiring_newcomers(now, _EXPIRY_DAYS)
+        self._expiring.update(found)
+        self.counts.set("tokens_expiring", len(self._expiring))
+        for cluster_id, expires in found:
             if now - self._warned.get(cluster_id, 0.0) > _WARN_EVERY_SECONDS:
                 self._warned[cluster_id] = now
                 days = max(0, int((expires - now) / 86400))
                 log("token_expires", cluster_id=cluster_id, days=days, next="issue a new one: layercensus token")
 
-    def _has_changed(self, path: Path) -> bool:
-        """Whether a file is another than when it was looked at last."""
-        with contextlib.suppress(OSError):
-            found = path.stat()
-            mark = (found.st_ino, found.st_mtime_ns)
-            before, self._marks[path] = self._marks.get(path), mark
-            return mark != before
-        return False
 
-
-def make_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """A server's context. Raises `FleetError`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+def _path(target: bytes) -> bytes:
+    """Path of a target in origin form or absolute form. Raises `Refusal` (400)."""
     try:
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise FleetError(f"the certificate cannot be used: {error}", where=str(certificate)) from error
-    return context
-
-
-def _no_password() -> str:
-    """Never ask a terminal for one."""
-    raise ValueError("the key has a password")
+        return bytes(httptools.parse_url(target).path or b"")
+    except httptools.HttpParserInvalidURLError:
+        raise Refusal(Status.BAD_REQUEST, "http", "the target is none") from None
 
 
 def _milliseconds() -> int:
