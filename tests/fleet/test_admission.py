@@ -318,3 +318,33 @@ def test_the_series_of_a_request_stay_in_their_order() -> None:
         )
     kept, _ = admit(*many)
     assert [(dict(labels)["layering"], value) for _, labels, at, value in kept if at == NOW] == list(values.items())
+
+
+# What is remembered of series
+
+
+def with_role(role: str, *samples: tuple[int, float]) -> Any:
+    """A series with a label that is not kept."""
+    return series({"__name__": LAYERING, "cluster_id": A, "layering": "clean", "role": role}, *samples)
+
+
+def test_ten_thousand_series_are_remembered_and_all_are_read() -> None:
+    admission = Admission()
+    for first in range(0, 24_000, 4_000):
+        kept, dropped = outcome(admission, body(*(with_role(f"{first + at}", (NOW, 3.0)) for at in range(4_000))), A)
+        assert (len(kept), dropped) == (4_000, {})
+        assert 0 < len(admission._names) <= 10_000
+
+
+def test_a_series_with_labels_of_more_than_two_kibibytes_is_read_each_time() -> None:
+    def beside_the_id(length: int) -> int:
+        return len(with_role("y" * length).SerializeToString()) - len(series({"cluster_id": A}).SerializeToString())
+
+    longest = next(length for length in range(2048) if beside_the_id(length) == 2048)
+    for length, remembered in ((longest, 1), (longest + 1, 0)):
+        sent = body(with_role("y" * length, (NOW, 3.0)), with_role("y" * length, (NOW + 1, 4.0)))
+        admission = Admission()
+        kept, dropped = outcome(admission, sent, A)
+        assert [(at, value) for _, _, at, value in kept] == [(NOW, 3.0), (NOW + 1, 4.0)]
+        assert dropped == {}
+        assert len(admission._names) == remembered

@@ -334,3 +334,57 @@ def test_many_halves_of_a_cluster_do_not_hide_its_whole() -> None:
     halves = [report_of(NOW, *layering(NOW - number, 1)[:2]) for number in range(1, 3000)]
     made = assembly(*halves, report_of(NOW, *whole(NOW)), *halves)
     assert told(made.ready(NOW + MINUTE)) == [(NOW, 1)]
+
+
+# More counts of nodes than a cluster has
+
+
+def many_nodes(at: int, number: int, first: int = 0, replica: str = "a") -> Samples:
+    """A node in each of so many series."""
+    return nodes(at, *(("rhcos", f"role-{first + index}", 1) for index in range(number)), replica=replica)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(999, {"rhcos": 999}), (1_000, {"rhcos": 1_000}), (1_001, {}), (9_000, {})]
+)
+@pytest.mark.parametrize("size", [10_000, 700, 1])
+def test_a_count_of_nodes_in_more_than_a_thousand_series_is_not_known(
+    number: int, expected: dict[str, int], size: int
+) -> None:
+    """In one report or in many, and whatever was counted before: unknown is never zero, nor what it was."""
+    made = assembly(report_of(NOW - MINUTE, *whole(NOW - MINUTE), *nodes(NOW - MINUTE, ("rhcos", "worker", 9))))
+    (before,) = made.ready(NOW - MINUTE + 10 * SECOND)
+    assert before.nodes == {"rhcos": 9}
+    parts = many_nodes(NOW, number)
+    for first in range(0, number, size):
+        made.take(report_of(NOW, *parts[first : first + size]), 1)
+    made.take(report_of(NOW, *whole(NOW, packages=2)), 2)
+    (group,) = (made._clusters[bytes.fromhex(A.replace("-", ""))].groups or {}).values()
+    assert sum(map(len, group.counts.values())) <= 10 + 1_001
+    (found,) = made.ready(NOW + 10 * SECOND)
+    assert (found.counts["packages"], found.nodes) == (2, expected)
+
+
+def test_too_many_series_of_nodes_that_come_again_stay_too_many() -> None:
+    made = assembly(report_of(NOW, *many_nodes(NOW, 1_001), *whole(NOW)))
+    for first in (0, 500, 1_000):
+        made.take(report_of(NOW + SECOND, *many_nodes(NOW, 600, first)), 1)
+    (found,) = made.ready(NOW + 10 * SECOND)
+    assert (found.nodes, found.received_ms) == ({}, NOW)
+
+
+def test_of_two_timestamps_in_one_report_each_has_its_own_count() -> None:
+    """Column by column: a sender that was cut off sends several samples of each series."""
+    pairs = zip(many_nodes(NOW, 1_001), many_nodes(NOW + 1, 1_001), strict=True)
+    made = assembly(report_of(NOW, *(one for pair in pairs for one in pair), *whole(NOW + 1)))
+    (found,) = made.ready(NOW + 10 * SECOND)
+    assert found.nodes == {}
+
+
+def test_after_too_many_series_of_nodes_a_usual_count_is_known_again() -> None:
+    made = assembly(report_of(NOW, *many_nodes(NOW, 2_000), *whole(NOW)))
+    assert [one.nodes for one in made.ready(NOW + 10 * SECOND)] == [{}]
+    later = NOW + 2 * MINUTE
+    made.take(report_of(later, *nodes(later, ("rhcos", "worker", 6), ("rhcos", "master", 3)), *layering(later, 9)), 1)
+    (found,) = made.ready(later + MINUTE)
+    assert found.nodes == {"rhcos": 9}

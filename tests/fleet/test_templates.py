@@ -299,3 +299,74 @@ def test_times_and_values_are_those_that_protobuf_reads(told: list[tuple[int, in
         kept, dropped = outcome(warmed((render(WHOLE, A), A)), compress(data), cluster)
         assert [(at, value) for _, _, at, value in kept] == kept_by_protobuf(data)
         assert dropped == {}
+
+
+# How much is learned
+
+
+def of_length(length: int, letter: str = "y") -> bytes:
+    """A request of so many bytes, filled up with labels that are not kept."""
+
+    def filled(last: int) -> bytes:
+        fill = {f"x{number:02}": letter * 1500 for number in range((length - 600) // 1510)}
+        return request(
+            series({"__name__": LAYERING, "cluster_id": A, "layering": "clean", **fill, "z": letter * last}, (NOW, 3.0))
+        )
+
+    data = filled(1000 + length - len(filled(1000)))
+    assert len(data) == length
+    return data
+
+
+def is_learned(admission: Admission, data: bytes) -> bool:
+    return admission.templates.match(data, A.encode(), WINDOW) is not None
+
+
+@pytest.mark.parametrize(("length", "expected"), [(65_536, True), (65_537, False)])
+def test_a_request_of_more_than_64_kibibytes_is_read_in_full_each_time(length: int, expected: bool) -> None:
+    data = of_length(length)
+    admission = warmed((data, A))
+    assert is_learned(admission, data) is expected
+    assert answer(admission, data, A) == answer(Admission(), data, A)
+
+
+@pytest.mark.parametrize(("number", "expected"), [(256, True), (257, False)])
+def test_a_request_of_many_samples_is_read_in_full_each_time(number: int, expected: bool) -> None:
+    """However few its series are: a place takes more than its bytes."""
+    labels = {"__name__": LAYERING, "cluster_id": A, "layering": "clean"}
+    few, many = [(NOW, 3.0)] * (number - 3), [(NOW, 3.0)] * 3
+    data = request(series(labels, *few), series({**labels, "layering": "packages"}, *many))
+    admission = warmed((data, A))
+    assert is_learned(admission, data) is expected
+    assert answer(admission, data, A) == answer(Admission(), data, A)
+
+
+def test_what_was_learned_is_forgotten_before_it_takes_more_than_16_mebibytes() -> None:
+    many = [of_length(60_000 + at // 8, "abcdefgh"[at % 8]) for at in range(300)]
+    admission = Admission()
+    for at, data in enumerate(many):
+        assert answer(admission, data, A) == answer(Admission(), data, A)
+        assert is_learned(admission, data)
+        # 16,777,216 bytes: 279 of these, and somewhat fewer with what they take beside.
+        assert is_learned(admission, many[0]) or at >= 250
+        assert sum(is_learned(admission, one) for one in many[: at + 1]) < 280
+    assert not is_learned(admission, many[0])
+    assert all(is_learned(admission, data) for data in many[280:])
+    assert answer(admission, many[0], A) == answer(Admission(), many[0], A)
+
+
+def test_of_requests_two_thousand_are_learned() -> None:
+    many = [of_length(700 + at // 8, "abcdefgh"[at % 8]) for at in range(2_010)]
+    admission = warmed(*((data, A) for data in many[:2_000]))
+    assert all(is_learned(admission, data) for data in many[:2_000])
+    for data in many[2_000:]:
+        answer(admission, data, A)
+    assert [is_learned(admission, data) for data in many] == [False] * 2_000 + [True] * 10
+
+
+def test_what_a_template_takes_for_its_places_counts_too() -> None:
+    """256 samples are 4 KiB on the wire, and some 80 KiB of places once they are learned."""
+    labels = {"__name__": LAYERING, "cluster_id": A, "layering": "clean"}
+    many = [request(series({**labels, "x": "y" * at}, *[(NOW, 3.0)] * 256)) for at in range(300)]
+    admission = warmed(*((data, A) for data in many))
+    assert 0 < sum(is_learned(admission, data) for data in many) < 16 * 1024 / 80

@@ -15,7 +15,9 @@ from layercensus.fleet.snappy_block import decompress
 from layercensus.fleet.templates import Templates
 from layercensus.fleet.write_request import Series, parse_write_request
 
-_MOST_NAMES = 20_000
+_MOST_NAMES = 10_000
+# Labels of an admitted series take some hundred; what a sender makes longer is read each time.
+_MOST_NAME_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Admission:
         if named.cluster_ids != {cluster_id}:
             detail = "a series says another cluster than the token is for, or none"
             raise Refusal(Status.FORBIDDEN, "other_cluster", detail)
-        if found and self._stands_apart(before, after):
+        if found and len(before) + len(after) <= _MOST_NAME_BYTES and self._stands_apart(before, after):
             if len(self._names) >= _MOST_NAMES:
                 self._names.clear()
             self._names[before, after] = named

@@ -19,6 +19,8 @@ INFO_LABELS = {Fact.VERSION: "version", Fact.PLATFORM: "type"}
 _WITHOUT_COLUMN = frozenset({Fact.MCD_NODES, Fact.MCD_PACKAGES})
 _NODES_LABEL = "label_node_openshift_io_os_id"
 _MOST = 4096
+# Over all tuples: a usual one has a dozen, a request may have ten thousand.
+_MOST_KINDS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,26 @@ class Columns:
 
 @dataclass(eq=False)
 class ColumnTable:
-    """Columns of tuples of kinds, a bounded number of them."""
+    """Columns of tuples of kinds, a bounded number of them and of kinds in them."""
 
     _known: dict[int, Columns] = field(default_factory=dict)
+    _held: int = 0
 
     def find(self, kinds: tuple[Kind, ...]) -> Columns:
         """What the columns of these kinds are."""
         known = self._known.get(id(kinds))
         if known is None:
-            if len(self._known) >= _MOST:
-                self._known.clear()
-            known = self._known[id(kinds)] = _columns(kinds)
+            known = _columns(kinds)
+            if len(kinds) <= _MOST_KINDS:
+                self._remember(known)
         return known
+
+    def _remember(self, columns: Columns) -> None:
+        if len(self._known) >= _MOST or self._held + len(columns.kinds) > _MOST_KINDS:
+            self._known.clear()
+            self._held = 0
+        self._known[id(columns.kinds)] = columns
+        self._held += len(columns.kinds)
 
 
 def _columns(kinds: tuple[Kind, ...]) -> Columns:

@@ -11,6 +11,7 @@ What a cluster says of itself beside it (version, platform, nodes) has timestamp
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from layercensus.fleet.segment import Report
 SIGNALS = {Fact.LAYERING: "layercensus", Fact.MCD: "mcd"}
 _MOST_GROUPS = 1024
 _MOST_WORDS = 20_000
+# Of counts of nodes in a group: instance types, roles and the like of one cluster.
+_MOST_SERIES = 1_000
 _DAY_MS = 86_400_000
 _GroupKey = tuple[bytes, int]
 # A timestamp of the cluster's, and when it was received.
@@ -79,11 +82,14 @@ class _Group:
     given: tuple[Fact, ...] = ()
 
     def add(self, fact: Fact, counts: dict[str, float], received_ms: int) -> None:
-        """Take a part; one that was there before changes nothing."""
+        """Take a part; one that was there before changes nothing, nor does what follows one too many."""
         known = self.counts.setdefault(fact, {})
-        if not counts.items() <= known.items():
-            known.update(counts)
-            self.last_ms = max(self.last_ms, received_ms)
+        if len(known) > _MOST_SERIES or counts.items() <= known.items():
+            return
+        known.update(counts)
+        self.last_ms = max(self.last_ms, received_ms)
+        if len(known) > _MOST_SERIES:
+            self.counts[fact] = dict(islice(known.items(), _MOST_SERIES + 1))
 
 
 @dataclass(slots=True)
@@ -170,7 +176,7 @@ class Assembly:
         return at[0] > before[0] or (at[0] < before[0] and at[1] - before[1] >= self.patience.replay_ms)
 
     def _count_nodes(self, cluster: _Cluster, now_ms: int) -> None:
-        """The newest count of nodes of which all parts should have come."""
+        """The newest count of nodes of which all parts should have come; of too many parts there is none."""
         for (_, timestamp), group in (cluster.groups or {}).items():
             nodes = group.counts.get(Fact.NODES, {})
             last, series, _ = cluster.nodes
@@ -182,7 +188,7 @@ class Assembly:
             for label, count in nodes.items():
                 os_id = label.partition(" ")[0]
                 sums[os_id] = sums.get(os_id, 0) + int(count)
-            cluster.nodes = (at, len(nodes), tuple(sorted(sums.items())))
+            cluster.nodes = (at, len(nodes), tuple(sorted(sums.items())) if len(nodes) <= _MOST_SERIES else ())
 
     def _newest(self, cluster_key: bytes, cluster: _Cluster, fact: Fact, now_ms: int) -> Iterator[Snapshot]:
         """The newest complete snapshot of each day of the receiver, if it is newer than what was shown."""

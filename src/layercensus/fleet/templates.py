@@ -20,8 +20,13 @@ from layercensus.fleet.samples import Admitted, Window, is_count
 from layercensus.fleet.write_request import MalformedError, Sample, Series, parse_varint
 
 _MOST_TEMPLATES = 2_000
-_MOST_SERIES = 256
 _MOST_OF_ONE_SIZE = 8
+# Of one request that is learned, and of all; of samples as many as of series.
+_MOST_REQUEST_BYTES = 64 * 1024
+_MOST_SERIES = 256
+_MOST_BYTES = 16 * 1024 * 1024
+# What a template takes for each id, time and value, beside the bytes of its request.
+_PLACE_BYTES = 200
 # Counts of nodes are mostly these; a count beyond is looked at one by one.
 _USUAL_COUNTS = frozenset(float(number) for number in range(4096))
 
@@ -30,7 +35,7 @@ _USUAL_COUNTS = frozenset(float(number) for number in range(4096))
 class _Template:
     """`layout` reads a request into fields; the getters pick those that are the same, the ids, times and values.
 
-    Times of series that are dropped must be times all the same, or the request is none.
+    Times of series that are dropped must be times all the same, or the request is none. `size`: bytes it takes, about.
     """
 
     layout: struct.Struct
@@ -43,14 +48,16 @@ class _Template:
     kinds: tuple[Kind, ...]
     counts: Any
     dropped: Mapping[str, int]
+    size: int
 
 
 @dataclass(eq=False)
 class Templates:
-    """Templates by the size of a request, a bounded number of them."""
+    """Templates by the size of a request, a bounded number of them that take a bounded number of bytes."""
 
     _by_size: dict[int, list[_Template]] = field(default_factory=dict)
     _number: int = 0
+    _bytes: int = 0
 
     def match(self, data: bytes, cluster_id: bytes, window: Window) -> Admitted | None:
         """What a request holds, if it is of a known kind and nothing in it is to be dropped that usually is not."""
@@ -72,20 +79,21 @@ class Templates:
 
     def learn(self, data: bytes, cluster_id: bytes, series: Sequence[Series], named: Sequence[Named]) -> None:
         """Take a request that was parsed for a template, if it can be one."""
-        template = _template(data, cluster_id, series, named)
-        if template is None:
+        same_size = self._by_size.get(len(data), ())
+        if len(data) > _MOST_REQUEST_BYTES or len(same_size) >= _MOST_OF_ONE_SIZE:
             return
-        if self._number >= _MOST_TEMPLATES:
-            self._by_size.clear()
-            self._number = 0
-        same_size = self._by_size.setdefault(len(data), [])
+        template = _template(data, cluster_id, series, named)
         # One that holds comes here too if a value of it was not usual.
-        is_known = any(
+        if template is None or any(
             (one.layout.format, one.expected) == (template.layout.format, template.expected) for one in same_size
-        )
-        if not is_known and len(same_size) < _MOST_OF_ONE_SIZE:
-            same_size.append(template)
-            self._number += 1
+        ):
+            return
+        if self._number >= _MOST_TEMPLATES or self._bytes + template.size > _MOST_BYTES:
+            self._by_size.clear()
+            self._number = self._bytes = 0
+        self._by_size.setdefault(len(data), []).append(template)
+        self._number += 1
+        self._bytes += template.size
 
 
 def _times(encoded: tuple[bytes, ...]) -> tuple[int, ...]:
@@ -115,7 +123,7 @@ def _template(data: bytes, cluster_id: bytes, series: Sequence[Series], named: S
     places: list[tuple[int, int, str]] = []
     kinds: list[Kind] = []
     dropped: Counter[str] = Counter()
-    if len(series) > _MOST_SERIES:
+    if max(len(series), sum(len(one.samples) for one in series)) > _MOST_SERIES:
         return None
     for one, name in zip(series, named, strict=True):
         region = data[one.labels_at]
@@ -172,6 +180,7 @@ def _compile(
         kinds=kinds,
         counts=_getter(counted),
         dropped=dropped,
+        size=len(data) + _PLACE_BYTES * len(places),
     )
 
 
