@@ -6,7 +6,7 @@ from uuid import UUID
 
 from layercensus.commands import EXIT_DONE, Output, Surroundings
 from layercensus.errors import Fault, UsageError
-from layercensus.fleet.key_file import read_keys, read_or_make_keys, with_new_key, write_keys
+from layercensus.fleet.key_file import change_keys, read_or_make_keys, with_new_key
 from layercensus.fleet.tokens import Keys, issue_token, revoke_tokens
 
 
@@ -15,7 +15,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     path = Path(options.keys)
     now = int(surroundings.now.timestamp())
     if options.revoke:
-        write_keys(path, revoke_tokens(read_keys(path), UUID(options.revoke), now))
+        change_keys(path, lambda keys: revoke_tokens(keys, UUID(options.revoke), now))
         surroundings.warn(f"layercensus: token: every token of {options.revoke} issued until now is void")
         return EXIT_DONE
     if not options.cluster_id:
@@ -32,6 +32,5 @@ def _keys(path: Path, surroundings: Surroundings, *, new_key: bool) -> Keys:
     if made:
         surroundings.warn(f"layercensus: token: {path} was made; whoever has it can issue tokens, so keep it")
     elif new_key:
-        keys = with_new_key(keys)
-        write_keys(path, keys)
+        keys = change_keys(path, with_new_key)
     return keys
