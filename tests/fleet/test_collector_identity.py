@@ -571,7 +571,7 @@ def test_keys_are_made_for_their_owner_only_and_the_token_is_all_that_is_printed
     assert json.loads(keys.read_text())["keys"]["k1"] not in done.stderr
     again = run_program("token", "--keys", keys, "--cluster-id", str(uuid4()))
     assert (again.returncode, again.stderr, again.stdout.count("\n")) == (0, "", 1)
-    assert [path.name for path in tmp_path.iterdir()] == ["keys.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".keys.json.lock", "keys.json"]
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o620, 0o660, 0o666, 0o601])

@@ -20,7 +20,7 @@ _WITHOUT_COLUMN = frozenset({Fact.MCD_NODES, Fact.MCD_PACKAGES})
 _NODES_LABEL = "label_node_openshift_io_os_id"
 _MOST = 4096
 # Over all tuples: a usual one has a dozen, a request may have ten thousand.
-_MOST_KINDS = 200_000
+_MOST_KINDS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
