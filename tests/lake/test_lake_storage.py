@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
@@ -36,10 +37,15 @@ def row(number: int = 1, packages: int = 2, received_at: str | None = "2026-03-0
 
 
 def stored(lake: Path, day: str = DAY) -> list[tuple[str, int]]:
-    """Cluster and packages of a day, read by a plain engine that knows nothing of ours, in file order."""
+    """Cluster and packages of a day, read by a plain engine that knows nothing of ours, in file order.
+
+    From a copy: the engine opens a file more than once, and a writer may put another in its place between.
+    """
     file = open_lake(lake).day_file(date.fromisoformat(day))
-    with duckdb.connect() as connection:
-        found = connection.execute("SELECT cluster_id, nodes_packages FROM read_parquet($file)", {"file": str(file)})
+    with duckdb.connect() as connection, TemporaryDirectory() as still:
+        copy = Path(still, "rows.parquet")
+        copy.write_bytes(file.read_bytes())
+        found = connection.execute("SELECT cluster_id, nodes_packages FROM read_parquet($file)", {"file": str(copy)})
         return [(str(one), int(number)) for one, number in found.fetchall()]
 
 
