@@ -60,7 +60,7 @@ class ClusterError(LayerCensusError):
 
 
 class FleetError(LayerCensusError):
-    """The collector cannot start, or its keys cannot be read."""
+    """The collector cannot start, its keys cannot be read, or a store of series does not answer."""
 
 
 class LakeError(LayerCensusError):

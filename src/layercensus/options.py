@@ -109,14 +109,35 @@ def _add_agent(parser: argparse.ArgumentParser) -> None:
 def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
         type=_given,
         metavar="PATH",
         help="a folder of cluster folders, a cluster's folder, or a document",
     )
     parser.add_argument("--lake", type=_given, required=True, metavar="DIR", help="the lake; made if it is not there")
-    parser.add_argument("--cluster-id", type=_uuid, metavar="UUID", help="all of it is one cluster, this one")
+    parser.add_argument(
+        "--cluster-id",
+        type=_uuid,
+        metavar="UUID",
+        help="all of it is one cluster, this one; of a store: what has no label of a cluster",
+    )
     _add_release(parser)
+    parser.add_argument(
+        "--prometheus",
+        type=_given,
+        metavar="URL",
+        help="in place of PATH: the series that a Prometheus, Thanos or VictoriaMetrics keeps",
+    )
+    parser.add_argument(
+        "--cluster-label", type=_label, metavar="NAME", help="the label that names clusters (default: cluster_id)"
+    )
+    parser.add_argument("--bearer-token-file", type=_given, metavar="FILE", help="a token to show to the store")
+    parser.add_argument(
+        "--ca-file", type=_given, metavar="FILE", help="who signs its certificate (default: the host's)"
+    )
+    parser.add_argument("--since", type=_day, metavar="DAY", help="the first day, UTC (default: 30 days in all)")
+    parser.add_argument("--until", type=_day, metavar="DAY", help="the last day (default: yesterday)")
+    parser.add_argument("--again", action="store_true", help="days that are in the lake already, too")
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -240,6 +261,12 @@ def _count(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 999")
     return int(text)
+
+
+def _label(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a label")
+    return text
 
 
 def _days(text: str) -> int:

@@ -73,7 +73,9 @@ def format_series(name: str, labels: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def prometheus(folder: Path, configuration: Mapping[str, Any], *options: str) -> Iterator[Prometheus]:
+def prometheus(
+    folder: Path, configuration: Mapping[str, Any], *options: str, retention: str = "1h"
+) -> Iterator[Prometheus]:
     """Run it over `folder`, which is made; what rule files it names lie there already or elsewhere."""
     program = require("prometheus")
     folder.mkdir(exist_ok=True)
@@ -83,7 +85,7 @@ def prometheus(folder: Path, configuration: Mapping[str, Any], *options: str) ->
         process = subprocess.Popen(
             [
                 program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address={listen}", "--storage.tsdb.retention.time=1h", *options,
+                f"--web.listen-address={listen}", f"--storage.tsdb.retention.time={retention}", *options,
             ],
             stdout=log, stderr=log,
         )  # fmt: skip

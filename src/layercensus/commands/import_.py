@@ -1,4 +1,4 @@
-"""`layercensus import`: inspected machines into a lake; a cluster is a folder of machines."""
+"""`layercensus import`: inspected machines into a lake, a cluster is a folder of machines; or what a store has."""
 
 import posixpath
 from argparse import Namespace
@@ -10,7 +10,8 @@ from pathlib import Path
 from uuid import UUID, uuid5
 
 from layercensus.classify.census import classify
-from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings
+from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings, import_prometheus
+from layercensus.commands.words import counted
 from layercensus.errors import Fault, NothingToDoError, UsageError
 from layercensus.host.captures import count_files, is_there, read_captures
 from layercensus.lake.storage import count_known_rows, write_rows
@@ -97,7 +98,32 @@ def release_words(census: Census) -> str | None:
     return f"{candidates[0]}-{candidates[-1]}"
 
 
+# Options that go with one of the two ways only, and what they are when they are not given.
+_OF_PATHS = {"release": None}
+_OF_STORES = {
+    "cluster_label": None,
+    "bearer_token_file": None,
+    "ca_file": None,
+    "since": None,
+    "until": None,
+    "again": False,
+}
+
+
 def run(options: Namespace, surroundings: Surroundings) -> Output:
+    """Import captures or, with --prometheus, what a store of series has."""
+    if bool(options.paths) == bool(options.prometheus):
+        what = "both PATH and --prometheus are given" if options.paths else "neither PATH nor --prometheus is given"
+        next_step = "name captures, or the address of a store"
+        raise UsageError(what, fault=Fault.USAGE, next_step=next_step)
+    others, way = (_OF_PATHS, "PATH") if options.prometheus else (_OF_STORES, "--prometheus")
+    for name, default in others.items():
+        if getattr(options, name) != default:
+            raise UsageError(f"goes with {way}", where=f"--{name.replace('_', '-')}", fault=Fault.USAGE)
+    return (yield from (import_prometheus.run if options.prometheus else _import_captures)(options, surroundings))
+
+
+def _import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     """Read, classify, count per cluster, write; say what was left out. Nothing is written before all is read."""
     lake = Path(options.lake)
     clusters: dict[str, _Cluster] = {}
@@ -184,26 +210,20 @@ def _summary(clusters: Iterable[_Cluster], left_out: Counter[str], lake: Path, n
     clusters = list(clusters)
     nodes = sum((cluster.nodes for cluster in clusters), Counter[Layering]())
     counts = ", ".join(f"{nodes[layering]} {layering}" for layering in _COUNTED if nodes[layering])
-    machines = f"{_counted(nodes.total(), 'machine')} ({counts})"
-    yield f"{_counted(len(clusters), 'cluster')}, {machines} into {lake}, day {now.date()}\n"
+    machines = f"{counted(nodes.total(), 'machine')} ({counts})"
+    yield f"{counted(len(clusters), 'cluster')}, {machines} into {lake}, day {now.date()}\n"
     for what, count in sorted(left_out.items()):
-        yield f"left out: {_counted(count, what)}\n"
+        yield f"left out: {counted(count, what)}\n"
 
 
 def _warnings(clusters: Iterable[_Cluster], replaced: int) -> Iterator[str]:
     """Say what a reader of the report would not guess from the counts."""
     if replaced:
-        yield f"replaced: {_counted(replaced, 'cluster')} of which this day had a row already\n"
+        yield f"replaced: {counted(replaced, 'cluster')} of which this day had a row already\n"
     for cluster in clusters:
         if cluster.repeated:
-            yield f"seen again in {cluster.folder}: {_counted(cluster.repeated, 'machine')}, counted once\n"
+            yield f"seen again in {cluster.folder}: {counted(cluster.repeated, 'machine')}, counted once\n"
         if len(cluster.releases) > 1:
             found = ", ".join(f"{count} of {release}" for release, count in sorted(cluster.releases.items()))
-            counted = f"as {cluster.release}" if cluster.release else "as of no known release"
-            yield f"several releases in {cluster.folder}: {found}; the cluster counts {counted}\n"
-
-
-def _counted(count: int, noun: str) -> str:
-    """`1 machine`, `2 machines`, `2 files that are …`: the first word takes the plural."""
-    first, blank, rest = noun.partition(" ")
-    return f"{count} {first}{'' if count == 1 else 's'}{blank}{rest}"
+            counts = f"as {cluster.release}" if cluster.release else "as of no known release"
+            yield f"several releases in {cluster.folder}: {found}; the cluster counts {counts}\n"

@@ -1,1 +1,1 @@
-"""ROOM 6: how it arrives. Wire bytes, admitted samples, a durable inbox (a door), snapshots, rows; HTTP in (a door)."""
+"""ROOM 6: how it arrives. Wire bytes, admitted samples, a durable inbox (a door), snapshots, rows; HTTP (doors)."""

@@ -73,7 +73,7 @@ def _columns(kinds: tuple[Kind, ...]) -> Columns:
         if kind.fact in INFO_LABELS:
             told.append(column)
         elif kind.fact not in _WITHOUT_COLUMN:
-            counted.setdefault((kind.replica, kind.fact), []).append((_count_label(kind), column))
+            counted.setdefault((kind.replica, kind.fact), []).append((count_label(kind), column))
     parts = tuple(
         Counted(replica, fact, tuple(label for label, _ in pairs), _places([column for _, column in pairs]))
         for (replica, fact), pairs in counted.items()
@@ -81,7 +81,7 @@ def _columns(kinds: tuple[Kind, ...]) -> Columns:
     return Columns(kinds, tuple(told), parts)
 
 
-def _count_label(kind: Kind) -> str:
+def count_label(kind: Kind) -> str:
     """What a count is of: the one label of a recorded series; of nodes their os_id, and what tells series apart."""
     if kind.fact is Fact.NODES:
         return f"{dict(kind.labels)[_NODES_LABEL]} {kind.identity.hex()}"

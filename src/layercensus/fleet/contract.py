@@ -9,7 +9,7 @@ telemetry record; both mean the same. Sample of what is read::
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -35,11 +35,13 @@ class Admission:
     """An admitted series: what it tells, and for each label that is kept the pattern of its whole value.
 
     `values`: of a recorded series, all values of its one label; a snapshot is complete when it has each.
+    `fixed`: labels that have one value only, and that value.
     """
 
     fact: Fact
     labels: Mapping[str, re.Pattern[str]]
     values: frozenset[str] = frozenset()
+    fixed: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -48,7 +50,8 @@ def admissions() -> Mapping[str, Admission]:
     contract = read_json("contract/telemetry.json")
     found: dict[str, Admission] = {}
     for entry in contract["joined"]:
-        found[entry["name"]] = Admission(Fact(entry["name"]), _patterns(entry["labels"]))
+        fixed = {name: rule[0] for name, rule in entry["labels"].items() if isinstance(rule, list) and len(rule) == 1}
+        found[entry["name"]] = Admission(Fact(entry["name"]), _patterns(entry["labels"]), fixed=fixed)
     for entry in contract["recorded"]:
         fact = Fact(entry["name"])
         values = frozenset(value for rule in entry["labels"].values() for value in rule)

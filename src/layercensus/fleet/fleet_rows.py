@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from layercensus.data import read_json
@@ -31,6 +32,14 @@ def row_of(snapshot: Snapshot) -> Row:
         observed_at=observed,
         received_at=received,
     )
+
+
+def stored_row_of(snapshot: Snapshot) -> Row:
+    """The row of a snapshot that a store kept: nobody received it, so that its own clock decides the day.
+
+    `received_at` is null, which is older than any: beside a row that was received, of the same instant, that one stays.
+    """
+    return replace(row_of(snapshot), skew_seconds=None, received_at=None)
 
 
 def release_of(version: str | None) -> str | None:

@@ -184,11 +184,8 @@ class Assembly:
             wait = self.patience.nodes_ms if len(nodes) >= series else self.patience.missing_ms
             if not nodes or at == last or not self._is_news(at, last) or now_ms - group.first_ms < wait:
                 continue
-            sums: dict[str, int] = {}
-            for label, count in nodes.items():
-                os_id = label.partition(" ")[0]
-                sums[os_id] = sums.get(os_id, 0) + int(count)
-            cluster.nodes = (at, len(nodes), tuple(sorted(sums.items())) if len(nodes) <= _MOST_SERIES else ())
+            sums = tuple(sorted(sum_nodes(nodes).items())) if len(nodes) <= _MOST_SERIES else ()
+            cluster.nodes = (at, len(nodes), sums)
 
     def _newest(self, cluster_key: bytes, cluster: _Cluster, fact: Fact, now_ms: int) -> Iterator[Snapshot]:
         """The newest complete snapshot of each day of the receiver, if it is newer than what was shown."""
@@ -266,6 +263,15 @@ class Assembly:
 def is_complete(fact: Fact, counts: Mapping[Fact, Mapping[str, float]]) -> bool:
     """Whether there is a count for every value that the contract lists."""
     return fact in counts and admissions()[fact.value].values == counts[fact].keys()
+
+
+def sum_nodes(counts: Mapping[str, float]) -> dict[str, int]:
+    """os_id -> nodes, of counts by os_id and what tells series apart (`columns.count_label`)."""
+    sums: dict[str, int] = {}
+    for label, count in counts.items():
+        os_id = label.partition(" ")[0]
+        sums[os_id] = sums.get(os_id, 0) + int(count)
+    return sums
 
 
 def _group(cluster: _Cluster, key: _GroupKey, received_ms: int, source: int) -> _Group:

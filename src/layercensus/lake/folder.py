@@ -2,6 +2,7 @@
 
     LAKE/lake.json                            {"schema": "layercensus/lake", "version": 1}
     LAKE/rows/day=2026-03-01/rows.parquet     the rows of that day, by the row contract
+    LAKE/imports/1f0c9d2b7a6e5f43.json        which days of a store are in it (`import_record`)
     LAKE/.lock                                who writes holds it alone, who reads shares it
 
 What is inside the Parquet files is not known here.
