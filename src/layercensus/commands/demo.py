@@ -21,7 +21,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     yield f"$ layercensus inspect {captures}\n"
     yield from inspect.run(_options(paths=[str(captures)], format="table", exit_code=False), surroundings)
     yield f"\n$ layercensus import {captures} --lake {lake}\n"
-    yield from import_.run(_options(paths=[str(captures)], lake=str(lake), cluster_id=None), surroundings)
+    yield from import_.import_captures(_options(paths=[str(captures)], lake=str(lake), cluster_id=None), surroundings)
     yield f"\n$ layercensus report --lake {lake} --format html -o {page}\n"
     with read_engine(lake) as engine:
         report = build_report(engine, as_of=None, signal=None)

@@ -120,10 +120,10 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     for name, default in others.items():
         if getattr(options, name) != default:
             raise UsageError(f"goes with {way}", where=f"--{name.replace('_', '-')}", fault=Fault.USAGE)
-    return (yield from (import_prometheus.run if options.prometheus else _import_captures)(options, surroundings))
+    return (yield from (import_prometheus.run if options.prometheus else import_captures)(options, surroundings))
 
 
-def _import_captures(options: Namespace, surroundings: Surroundings) -> Output:
+def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     """Read, classify, count per cluster, write; say what was left out. Nothing is written before all is read."""
     lake = Path(options.lake)
     clusters: dict[str, _Cluster] = {}
