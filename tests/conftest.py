@@ -5,6 +5,7 @@ here comes from our own reader.
 """
 
 import json
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,10 @@ GO_ARCHES = {"x86_64": "amd64", "aarch64": "arm64", "s390x": "s390x", "ppc64le":
 # A slow machine is no failure: no deadline for one example, and none for making them.
 settings.register_profile("layercensus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("layercensus")
+
+# A shell starts what runs in its background with SIGINT ignored, and every program below it would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def package_tuple(nevra: str) -> list[Any]:
