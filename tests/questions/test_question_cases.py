@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from layercensus.data import read_json
+from layercensus.data import read_json, read_text
 from layercensus.lake.contract import row_contract
 from layercensus.lake.engine import read_engine
 from layercensus.lake.questions import dollar_style, find_question, parameters_in, question_names
@@ -14,7 +14,6 @@ from layercensus.lake.storage import write_rows
 from layercensus.model import Row
 
 CASES = sorted(Path(__file__).parent.glob("*/*/case.json"))
-POPULATION_RULE = ("-- population rule", "FROM counted\n)")
 
 
 @pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.parent.name}/{file.parent.name}")
@@ -57,12 +56,10 @@ def test_columns_are_those_described_and_none_hides_a_source_column(name: str, t
     assert not aliases & {column.name for column in row_contract().columns}
 
 
-def test_the_population_rule_has_one_wording() -> None:
-    start, end = POPULATION_RULE
-    rules = set()
-    for name in ("population", "concentration", "quality"):
-        sql = find_question(name).sql
-        rules.add(sql[sql.index(start) : sql.index(end)])
+def test_what_is_counted_has_one_wording() -> None:
+    """The classes of a row as the sums take them, in the questions that ask single clusters too."""
+    texts = [find_question(name).sql for name in ("concentration", "quality")] + [read_text("lake/day_sums.sql")]
+    rules = {text[text.index("    CASE\n      WHEN signal") : text.index("AS with_packages")] for text in texts}
     assert len(rules) == 1
 
 

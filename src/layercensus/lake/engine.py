@@ -7,7 +7,7 @@ What the questions mean is not known here; they are data.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -16,16 +16,21 @@ import duckdb
 
 from layercensus.errors import Fault, LakeError
 from layercensus.lake.folder import Lake, lake_for_reading
+from layercensus.lake.population import attach_population
 from layercensus.lake.questions import dollar_style, find_question
 from layercensus.lake.storage import attach_rows, connect, damaged_file
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Engine:
-    """A lake held open for questions; its rows stay the same from the first question to the last."""
+    """A lake held open for questions; its rows stay the same from the first question to the last.
+
+    `through`: the last day of which the population is known here.
+    """
 
     connection: duckdb.DuckDBPyConnection
     lake: Lake
+    through: date
 
     def ask(self, question: str, **parameters: str) -> list[dict[str, object]]:
         """Answer a question: one dict a row in the question's order, days and instants as ISO text, unknown as None.
@@ -36,12 +41,22 @@ class Engine:
         if set(parameters) != asked.parameters:
             expected = ", ".join(sorted(asked.parameters)) or "none"
             raise LakeError(f"the question takes these parameters: {expected}", where=question, fault=Fault.US)
+        self._reach(parameters.get("as_of"))
         try:
             answer = self.connection.execute(dollar_style(asked.sql), parameters)
             rows = answer.fetchall()
         except duckdb.Error as error:
             raise damaged_file(self.connection, self.lake) or _refused(question, error) from error
         return [dict(zip(asked.columns, map(_plain, row), strict=True)) for row in rows]
+
+    def _reach(self, as_of: str | None) -> None:
+        """Know the population of a day after the last that has rows."""
+        day = self.through
+        with suppress(ValueError):  # what is no day the engine refuses
+            day = date.fromisoformat(as_of) if as_of else self.through
+        if day > self.through:
+            attach_population(self.connection, self.lake, day)
+            self.through = day
 
 
 @contextmanager
@@ -52,7 +67,8 @@ def read_engine(lake: Path) -> Iterator[Engine]:
     """
     with lake_for_reading(lake) as opened, connect() as connection:
         attach_rows(connection, opened)
-        yield Engine(connection, opened)
+        attach_population(connection, opened)
+        yield Engine(connection, opened, max(opened.days(), default=date.min))
 
 
 def _plain(value: object) -> object:

@@ -42,6 +42,14 @@ class Lake:
         """Files of all days, oldest first."""
         return sorted((self.path / "rows").glob("day=*/rows.parquet"))
 
+    def days(self) -> list[date]:
+        """Days that have rows, oldest first."""
+        found = []
+        for file in self.day_files():
+            with suppress(ValueError):
+                found.append(date.fromisoformat(file.parent.name.removeprefix("day=")))
+        return found
+
 
 def open_lake(lake: Path) -> Lake:
     """Check that `lake` is a lake and return it, its path made absolute.

@@ -4,7 +4,7 @@
 whole; `attach_rows` shows all days to a connection as the table of the row contract.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 from itertools import islice
@@ -73,10 +73,14 @@ def attach_rows(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
         connection.execute(f"CREATE TABLE {contract.table} ({_columns(contract)})")
         return
     try:
-        relation = connection.read_parquet([_literally(file) for file in files], hive_partitioning=False)
-        relation.create_view(contract.table)
+        read_files(connection, files).create_view(contract.table)
     except duckdb.Error as error:
         raise damaged_file(connection, lake) or _broken_engine(error) from error
+
+
+def read_files(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> duckdb.DuckDBPyRelation:
+    """Parquet files of one form as one relation; their folders' names say nothing. Raises `duckdb.Error`."""
+    return connection.read_parquet([_literally(file) for file in files], hive_partitioning=False)
 
 
 def damaged_file(connection: duckdb.DuckDBPyConnection, lake: Lake) -> LakeError | None:
@@ -86,7 +90,7 @@ def damaged_file(connection: duckdb.DuckDBPyConnection, lake: Lake) -> LakeError
     every_value = ", ".join(column.name for column in contract.columns)
     for file in lake.day_files():
         try:
-            relation = connection.read_parquet([_literally(file)], hive_partitioning=False)
+            relation = read_files(connection, [file])
             found = list(zip(relation.columns, map(str, relation.types), strict=True))
             if found != expected:
                 return LakeError("its columns are not those of the row contract", str(file), next_step=_RESTORE)
