@@ -4,8 +4,8 @@
 whole; `attach_rows` shows all days to a connection as the table of the row contract.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -22,14 +22,25 @@ __all__ = ["Lake", "attach_rows", "connect", "damaged_file", "open_lake", "write
 
 _BATCH_ROWS = 10_000
 _SORT = "signal, release NULLS LAST, platform NULLS LAST, cluster_id"
+_INTERRUPTED = "Query interrupted"
 _RESTORE = "restore the file from a copy, or move it away and import that day again"
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """Open an engine in memory that fetches no extension from anywhere."""
-    return duckdb.connect(
+@contextmanager
+def connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an engine in memory that fetches no extension from anywhere.
+
+    Raises `KeyboardInterrupt` where the engine was interrupted in a statement, which it tells as an error of its own.
+    """
+    with duckdb.connect(
         ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    )
+    ) as connection:
+        try:
+            yield connection
+        except RuntimeError as error:
+            if str(error) != _INTERRUPTED:
+                raise
+            raise KeyboardInterrupt from error
 
 
 def write_rows(lake: Path, rows: Iterable[Row]) -> int:
