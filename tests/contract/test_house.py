@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "layercensus"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SHARED = {"model", "errors", "data", "text"}
-ROOMS = {"host", "classify", "metrics", "agent", "cluster", "fleet", "lake", "report", "migrate"}
+ROOMS = {"host", "classify", "metrics", "agent", "cluster", "fleet", "lake", "report", "migrate", "simulate"}
 
 # What touches the world when imported from: files, processes, sockets, clocks, randomness, databases, engines.
 WORLDLY_MODULES = {
