@@ -59,6 +59,13 @@ def seconds(text: str) -> float:
     return found
 
 
+def whole_number(text: str) -> int:
+    """Whole number of up to a hundred digits."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,100}", text):
+        raise ArgumentTypeError(f"{text!r} is no whole number of up to 100 digits")
+    return int(text)
+
+
 def day(text: str) -> str:
     """Day as 2026-11-22."""
     try:

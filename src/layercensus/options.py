@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from layercensus import __version__
 from layercensus.errors import Fault, UsageError
-from layercensus.option_values import day, given, image, label, name, release, seconds, up_to, uuid
+from layercensus.option_values import day, given, image, label, name, release, seconds, up_to, uuid, whole_number
 
 _QUESTION = (
     "What share of CoreOS machines carry locally layered packages that are not CoreOS extensions, "
@@ -49,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_collect(commands.add_parser("collect", help="take the reports of a fleet's clusters into a lake"))
     _add_token(commands.add_parser("token", help="let one cluster send its reports to a collector"))
+    _add_simulate(commands.add_parser("simulate", help="a synthetic fleet whose true share is known, as a lake"))
     _add_demo(commands.add_parser("demo", help="captures -> census -> lake -> report, on machines that come with it"))
     return parser
 
@@ -205,6 +206,17 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--days", type=up_to(9999), default=400, metavar="N", help="how long it holds (default: 400)")
     parser.add_argument("--new-key", action="store_true", help="sign with a new key; tokens of older keys still hold")
     parser.add_argument("--revoke", type=uuid, metavar="UUID", help="make every token of this cluster void")
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clusters", type=up_to(1_000_000), required=True, metavar="N", help="how many, 1 to 1000000")
+    parser.add_argument("--days", type=up_to(3660), required=True, metavar="D", help="for how many days, 1 to 3660")
+    parser.add_argument(
+        "--seed", type=whole_number, required=True, metavar="S", help="a whole number: the same, the same fleet"
+    )
+    parser.add_argument(
+        "--lake", type=given, required=True, metavar="DIR", help="the lake to make, with DIR.truth.json beside it"
+    )
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
