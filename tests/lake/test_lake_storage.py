@@ -19,7 +19,7 @@ from layercensus.errors import Fault, LakeError, NothingToDoError
 from layercensus.lake.contract import row_contract
 from layercensus.lake.engine import read_engine
 from layercensus.lake.rows import columns_from_row
-from layercensus.lake.storage import open_lake, write_rows
+from layercensus.lake.storage import connect, open_lake, write_rows
 from layercensus.model import Row
 
 DAY = "2026-03-01"
@@ -272,6 +272,13 @@ def test_a_killed_writer_leaves_whole_days(tmp_path: Path) -> None:
     write_rows(lake, [row(1)])
     (file,) = open_lake(lake).day_files()
     assert [path.name for path in file.parent.iterdir()] == ["rows.parquet"]
+
+
+def test_an_interrupted_statement_is_an_interruption() -> None:
+    with pytest.raises(KeyboardInterrupt), connect():
+        raise RuntimeError("Query interrupted")
+    with pytest.raises(RuntimeError, match="else"), connect():
+        raise RuntimeError("something else")
 
 
 @pytest.fixture

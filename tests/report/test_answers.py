@@ -16,7 +16,7 @@ from layercensus.lake.storage import write_rows
 from layercensus.model import Row
 from layercensus.report.answers import POPULATIONS, build_report
 from layercensus.report.format_json import format_report_json
-from layercensus.report.shape import Report
+from layercensus.report.shape import SIMULATED, Report
 
 DAY = "2026-03-07"
 CLASSES = ("clean", "extensions", "overrides", "packages", "unknown")
@@ -208,7 +208,7 @@ def test_the_schema_knows_every_key_and_no_other(tmp_path: Path) -> None:
     closed(schema)
     found = json_of(report_of(tmp_path / "lake", [row(1, (1, 0, 0, 1, 0))]))
     assert list(found) == list(schema["properties"])
-    assert list(schema["properties"]["population"]["enum"]) == list(POPULATIONS.values())
+    assert list(schema["properties"]["population"]["enum"]) == [*POPULATIONS.values(), SIMULATED]
 
 
 class WrongEngine:

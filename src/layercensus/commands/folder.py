@@ -46,5 +46,23 @@ def write_file(path: Path, text: str) -> None:
         raise _cannot_write(path, error) from error
 
 
+def refuse_existing(path: Path) -> None:
+    """Raise `UsageError` if something is there already."""
+    if path.exists():
+        raise _taken(path, "is there already", "remove it, or name another folder")
+
+
+def write_whole_file(path: Path, text: str) -> None:
+    """Write one file so that it is there as a whole or not at all; its folder is there."""
+    beside = path.with_name(f".{path.name}.writing")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def _cannot_write(path: Path, error: OSError) -> LayerCensusError:
     return LayerCensusError(f"cannot be written: {error.strerror}", where=str(path), fault=Fault.HOST)

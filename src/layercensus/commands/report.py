@@ -17,7 +17,8 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Ask the lake the report's questions and yield the report in the format asked for."""
     del surroundings
     with read_engine(Path(options.lake)) as engine:
-        report = build_report(engine, as_of=options.as_of, signal=options.signal)
+        is_simulated = engine.lake.made_by is not None
+        report = build_report(engine, as_of=options.as_of, signal=options.signal, is_simulated=is_simulated)
     yield _render(report, options.format, options.by)
     return EXIT_DONE
 

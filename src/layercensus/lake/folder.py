@@ -1,6 +1,6 @@
 """⇄ The folder of a lake. Is it one, which version, whose turn is it, and a file swapped in as a whole.
 
-    LAKE/lake.json                            {"schema": "layercensus/lake", "version": 1}
+    LAKE/lake.json                            {"schema": "layercensus/lake", "version": 1}, and "made_by" if made up
     LAKE/rows/day=2026-03-01/rows.parquet     the rows of that day, by the row contract
     LAKE/imports/1f0c9d2b7a6e5f43.json        which days of a store are in it (`import_record`)
     LAKE/.lock                                who writes holds it alone, who reads shares it
@@ -29,10 +29,11 @@ _EMPTY_FOLDER = "name a new or an empty folder"
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """A folder that was checked to be a lake this program can read."""
+    """A folder that was checked to be a lake this program can read. `made_by`: what made its rows up, if they are."""
 
     path: Path
     version: int
+    made_by: str | None = None
 
     def day_file(self, day: date) -> Path:
         """Where the rows of one day are, or would be."""
@@ -69,7 +70,8 @@ def open_lake(lake: Path) -> Lake:
     version = head.get("version") if isinstance(head, dict) else None
     if version is None or head.get("schema") != contract.schema:
         raise LakeError(f"this is not the head of a {contract.schema}", str(path / _HEAD), next_step=_EMPTY_FOLDER)
-    if not isinstance(version, int) or version < 1:
+    made_by = head.get("made_by")
+    if not isinstance(version, int) or version < 1 or not isinstance(made_by, str | None):
         raise _damaged(path / _HEAD)
     if version > contract.version:
         raise LakeError(
@@ -77,14 +79,15 @@ def open_lake(lake: Path) -> Lake:
             str(lake),
             next_step="use the newer layercensus that wrote it",
         )
-    return Lake(path, version)
+    return Lake(path, version, made_by)
 
 
 @contextmanager
-def lake_for_writing(lake: Path) -> Iterator[Lake]:
+def lake_for_writing(lake: Path, made_by: str | None = None) -> Iterator[Lake]:
     """Make the lake if there is none, and hold it alone: other writers and readers wait until the block ends.
 
-    Raises `LakeError` where the folder holds something else or cannot be written.
+    `made_by` names what makes its rows up. Such a lake is new and takes no row later, so that made-up clusters never
+    mix with real ones. Raises `LakeError` where the folder holds something else or cannot be written.
     """
     path = _absolute(lake)
     try:
@@ -97,8 +100,13 @@ def lake_for_writing(lake: Path) -> Iterator[Lake]:
         raise _unusable(path, error) from error
     try:
         _lock(descriptor, path)
-        _write_head_once(path, lake)
-        yield open_lake(path)
+        is_new = _write_head_once(path, lake, made_by)
+        opened = open_lake(path)
+        if made_by and not is_new:
+            raise LakeError("a lake is there already", str(lake), Fault.USAGE, _EMPTY_FOLDER)
+        if opened.made_by != made_by:
+            raise LakeError(f"its rows were made up by {opened.made_by}", str(lake), Fault.USAGE, _EMPTY_FOLDER)
+        yield opened
     finally:
         os.close(descriptor)
 
@@ -147,20 +155,23 @@ def _lock(descriptor: int, path: Path) -> None:
         raise _unusable(path / _LOCK, error) from error
 
 
-def _write_head_once(path: Path, shown: Path) -> None:
+def _write_head_once(path: Path, shown: Path, made_by: str | None) -> bool:
+    """Write the head if there is none; whether there was none."""
     names = {entry.name for entry in path.iterdir()}
     if _HEAD in names:
-        return
+        return False
     if names - {_LOCK, f".{_HEAD}{_TEMPORARY}"}:
         raise _not_ours(shown)
     contract = row_contract()
-    head = json.dumps({"schema": contract.schema, "version": contract.version}) + "\n"
+    values = {"schema": contract.schema, "version": contract.version} | ({"made_by": made_by} if made_by else {})
+    head = json.dumps(values) + "\n"
 
     def write(temporary: Path) -> None:
         temporary.write_text(head, encoding="utf-8")
 
     replace_file(path / _HEAD, write)
     _sync(path.parent)
+    return True
 
 
 def _make_folder(folder: Path) -> None:

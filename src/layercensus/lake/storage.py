@@ -1,11 +1,12 @@
 """⇄ Rows into and out of the Parquet files of a lake. All storage statements live here; what they mean does not.
 
 `write_rows` checks every row against the contract, merges each day with what is there and swaps the day's file in as a
-whole; `attach_rows` shows all days to a connection as the table of the row contract.
+whole; `write_day` does so with a whole day that an engine made; `attach_rows` shows all days to a connection as the
+table of the row contract.
 """
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -15,21 +16,33 @@ import duckdb
 from layercensus.errors import Fault, LakeError
 from layercensus.lake.contract import RowContract, row_contract
 from layercensus.lake.folder import Lake, lake_for_writing, open_lake, replace_file
+from layercensus.lake.row_checks import misfit_query
 from layercensus.lake.rows import columns_from_row
 from layercensus.model import Row
 
-__all__ = ["Lake", "attach_rows", "connect", "damaged_file", "open_lake", "write_rows"]
+__all__ = ["Lake", "attach_rows", "connect", "damaged_file", "open_lake", "write_day", "write_rows"]
 
 _BATCH_ROWS = 10_000
 _SORT = "signal, release NULLS LAST, platform NULLS LAST, cluster_id"
+_INTERRUPTED = "Query interrupted"
 _RESTORE = "restore the file from a copy, or move it away and import that day again"
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """Open an engine in memory that fetches no extension from anywhere."""
-    return duckdb.connect(
+@contextmanager
+def connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an engine in memory that fetches no extension from anywhere.
+
+    Raises `KeyboardInterrupt` where the engine was interrupted in a statement, which it tells as an error of its own.
+    """
+    with duckdb.connect(
         ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    )
+    ) as connection:
+        try:
+            yield connection
+        except RuntimeError as error:
+            if str(error) != _INTERRUPTED:
+                raise
+            raise KeyboardInterrupt from error
 
 
 def write_rows(lake: Path, rows: Iterable[Row]) -> int:
@@ -47,6 +60,24 @@ def write_rows(lake: Path, rows: Iterable[Row]) -> int:
                 days = connection.execute("SELECT DISTINCT day FROM incoming ORDER BY day").fetchall()
                 for (day,) in days:
                     _merge_day(connection, opened, day, contract)
+    return count
+
+
+def write_day(connection: duckdb.DuckDBPyConnection, lake: Lake, day: date, table: str) -> int:
+    """Make the rows of a table of this connection those of a day that has none, and return how many they are.
+
+    The table has the contract's columns, and may have others; all rows are checked before one is written. Callers hold
+    the lake alone. Raises `LakeError`.
+    """
+    contract = row_contract()
+    target = lake.day_file(day)
+    if target.exists():
+        raise LakeError("the day has rows already", str(target), Fault.US)
+    try:
+        count = _count_checked(connection, table, day, contract)
+        replace_file(target, lambda temporary: _copy_sorted(connection, table, contract, temporary))
+    except duckdb.Error as error:
+        raise _broken_day(connection, lake, target, error) from error
     return count
 
 
@@ -130,16 +161,27 @@ def _merge_day(connection: duckdb.DuckDBPyConnection, lake: Lake, day: date, con
             ORDER BY observed_at DESC NULLS LAST, received_at DESC NULLS LAST, arrival DESC
         ) = 1"""  # noqa: S608 - same
 
-    def write(temporary: Path) -> None:
-        connection.execute(
-            f"COPY (FROM merged ORDER BY {_SORT}) TO $new (FORMAT parquet, COMPRESSION zstd)", {"new": str(temporary)}
-        )
-
     try:
         connection.execute(merged, parameters)
-        replace_file(target, write)
+        replace_file(target, lambda temporary: _copy_sorted(connection, "merged", contract, temporary))
     except duckdb.Error as error:
         raise _broken_day(connection, lake, target, error) from error
+
+
+def _count_checked(connection: duckdb.DuckDBPyConnection, table: str, day: date, contract: RowContract) -> int:
+    """Count the rows of a table. Raises `LakeError` that says what of them does not fit the contract or the day."""
+    checks, query = misfit_query(table, contract)
+    count, *misfits = connection.execute(query, {"day": day}).fetchall()[0]
+    for check, rows in zip(checks, misfits, strict=True):
+        if rows:
+            raise LakeError(f"{rows} rows of {day} do not fit the row contract", check, Fault.US)
+    return int(count)
+
+
+def _copy_sorted(connection: duckdb.DuckDBPyConnection, table: str, contract: RowContract, file: Path) -> None:
+    names = ", ".join(column.name for column in contract.columns)
+    rows = f"SELECT {names} FROM {table} ORDER BY {_SORT}"  # noqa: S608 - names of our contract and tables
+    connection.execute(f"COPY ({rows}) TO $new (FORMAT parquet, COMPRESSION zstd)", {"new": str(file)})
 
 
 def _broken_day(connection: duckdb.DuckDBPyConnection, lake: Lake, target: Path, error: duckdb.Error) -> LakeError:

@@ -15,6 +15,7 @@ from layercensus.errors import Fault, NothingToDoError, ReportError, UsageError
 from layercensus.model import Need
 from layercensus.report.estimator import Estimate, Sums, estimate, wilson
 from layercensus.report.shape import (
+    SIMULATED,
     UNKNOWN_KEY,
     By,
     Clusters,
@@ -63,8 +64,8 @@ _NOTHING = _Cell(0, Sums(), 0, 0, 0)
 _Cells = Mapping[tuple[str, str, str], _Cell]
 
 
-def build_report(engine: Answering, *, as_of: str | None, signal: str | None) -> Report:
-    """Answer for one day and one signal.
+def build_report(engine: Answering, *, as_of: str | None, signal: str | None, is_simulated: bool = False) -> Report:
+    """Answer for one day and one signal; `is_simulated` if the rows were made up, which the report then says.
 
     `as_of` is a day as 2026-03-01, by default the newest of the signal; `signal` is by default `layercensus`, else
     `mcd`, else `capture`, whichever has a row by then. Raises `UsageError` for what is no day or no signal, and
@@ -75,7 +76,7 @@ def build_report(engine: Answering, *, as_of: str | None, signal: str | None) ->
     return Report(
         as_of=as_of,
         signal=signal,
-        population=POPULATIONS[signal],
+        population=SIMULATED if is_simulated else POPULATIONS[signal],
         unit="cluster",
         headline=_headline(cells, "all", "all"),
         by=By(

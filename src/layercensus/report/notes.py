@@ -1,6 +1,6 @@
 """What a report does not know, and how it was made, as sentences for people. Pure; both text and page show them."""
 
-from layercensus.report.shape import Quality, Report
+from layercensus.report.shape import SIMULATED, Quality, Report
 from layercensus.report.wording import counted
 
 _WHO = {
@@ -14,6 +14,8 @@ _WHO = {
         "package or an override, and clusters that do not record it may differ."
     ),
 }
+
+_NOBODY = "These clusters were made up by layercensus simulate: nothing here is about machines that exist."
 
 METHOD = (
     (
@@ -36,7 +38,7 @@ METHOD = (
 
 def unknowns(report: Report) -> list[str]:
     """Say what the number does not cover, the weightiest first; never empty."""
-    notes = [_WHO[report.signal]]
+    notes = [_NOBODY if report.population == SIMULATED else _WHO[report.signal]]
     if report.unit == "cluster":
         notes.append(
             "Which clusters belong to one owner is not known; such clusters resemble each other, so the interval may "

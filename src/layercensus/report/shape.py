@@ -11,6 +11,8 @@ from layercensus.report.estimator import Interval
 SCHEMA = "layercensus/report/v1"
 DIMENSIONS = ("release", "platform", "need")
 UNKNOWN_KEY = "unknown"
+# The population of a lake whose rows were made up.
+SIMULATED = "simulated clusters"
 
 
 @dataclass(frozen=True, slots=True)
