@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_collect(commands.add_parser("collect", help="take the reports of a fleet's clusters into a lake"))
     _add_token(commands.add_parser("token", help="let one cluster send its reports to a collector"))
     _add_simulate(commands.add_parser("simulate", help="a synthetic fleet whose true share is known, as a lake"))
+    _add_tidy(commands.add_parser("tidy", help="bring up to date what a lake keeps beside its rows; drop old days"))
     _add_demo(commands.add_parser("demo", help="captures -> census -> lake -> report, on machines that come with it"))
     return parser
 
@@ -217,6 +218,17 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lake", type=given, required=True, metavar="DIR", help="the lake to make, with DIR.truth.json beside it"
     )
+
+
+def _add_tidy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lake", type=given, required=True, metavar="DIR", help="the lake")
+    parser.add_argument(
+        "--keep-days",
+        type=up_to(36_600),
+        metavar="N",
+        help="remove rows of all days but the newest and the N-1 before it",
+    )
+    parser.add_argument("--anew", action="store_true", help="make all of it again, from the rows alone")
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

@@ -111,7 +111,7 @@ def test_signals_and_days_stand_apart(tmp_path: Path) -> None:
     write_rows(tmp_path / "lake", [row(), gauge, row(day="2026-03-02", packages=5)])
     assert stored(tmp_path / "lake", "2026-03-02") == [(cluster(1), 5)]
     with read_engine(tmp_path / "lake") as engine:
-        found = [(one["signal"], one["day"], one["clusters"]) for one in engine.ask("days")]
+        found = [(one["signal"], one["on_day"], one["clusters_heard"]) for one in engine.ask("days")]
     assert found == [("capture", DAY, 1), ("capture", "2026-03-02", 1), ("mcd", DAY, 1)]
 
 
@@ -140,7 +140,7 @@ def test_any_folder_name_works_and_reads_no_neighbour(tmp_path: Path, name: str)
     write_rows(tmp_path / name, [row(1)])
     write_rows(tmp_path / name, [row(2)])
     with read_engine(tmp_path / name) as engine:
-        assert engine.ask("days") == [{"signal": "capture", "day": DAY, "clusters": 2}]
+        assert engine.ask("days") == [{"signal": "capture", "on_day": DAY, "clusters_heard": 2}]
 
 
 def test_no_lake_says_what_to_do(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_read_only_folder_is_read_and_left_alone(read_only_lake: Path, monkeyp
     monkeypatch.chdir(read_only_lake)
     before = {path: path.stat().st_mtime_ns for path in [read_only_lake, *read_only_lake.rglob("*")]}
     with read_engine(read_only_lake) as engine:
-        assert engine.ask("days") == [{"signal": "capture", "day": DAY, "clusters": 1}]
+        assert engine.ask("days") == [{"signal": "capture", "on_day": DAY, "clusters_heard": 1}]
     assert {path: path.stat().st_mtime_ns for path in [read_only_lake, *read_only_lake.rglob("*")]} == before
 
 
@@ -310,7 +310,7 @@ def test_a_writer_waits_for_a_reader(tmp_path: Path) -> None:
         writer = start_writer(lake, 2, 1)
         with pytest.raises(subprocess.TimeoutExpired):
             writer.wait(1.5)
-        assert engine.ask("days") == [{"signal": "capture", "day": DAY, "clusters": 1}]
+        assert engine.ask("days") == [{"signal": "capture", "on_day": DAY, "clusters_heard": 1}]
     assert writer.wait(60) == 0
     assert len(stored(lake)) == 2
 

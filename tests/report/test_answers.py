@@ -215,7 +215,9 @@ class WrongEngine:
     """An engine that answers with other columns than the question has."""
 
     def ask(self, question: str, **parameters: str) -> list[dict[str, object]]:
-        answers: Mapping[str, list[dict[str, object]]] = {"days": [{"signal": "capture", "day": DAY, "clusters": 1}]}
+        answers: Mapping[str, list[dict[str, object]]] = {
+            "days": [{"signal": "capture", "on_day": DAY, "clusters_heard": 1}]
+        }
         return answers.get(question, [{"dimension": "all"}])
 
 

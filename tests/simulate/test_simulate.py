@@ -415,4 +415,6 @@ def test_progress_counts_clusters_then_days(tmp_path: Path, monkeypatch: pytest.
     seen: list[tuple[int, int | None]] = []
     monkeypatch.setattr(cli._Progress, "tick", lambda self, done, total: seen.append((done, total)))
     made(tmp_path / "lake", 12, 3, 1)
-    assert seen == [(12, 12), (1, 3), (2, 3), (3, 3)]
+    days = [(1, 3), (2, 3), (3, 3)]
+    # Each day is made, and then what follows from it.
+    assert seen == [(12, 12), *days, *days]

@@ -7,9 +7,10 @@ from pathlib import Path
 from layercensus.commands import Output, Surroundings
 from layercensus.commands.addresses import is_loopback, parse_listen
 from layercensus.errors import Fault, UsageError
-from layercensus.fleet.collector import Plan, default_name, serve
+from layercensus.fleet.collector import LakeDoor, Plan, default_name, serve
 from layercensus.fleet.key_file import read_keys
 from layercensus.lake.folder import lake_for_writing
+from layercensus.lake.population import refresh
 from layercensus.lake.storage import write_rows
 
 DEFAULT_LISTEN = "127.0.0.1:9465"
@@ -43,4 +44,4 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
         pseudonymous=options.pseudonymous,
     )
     yield from ()
-    return serve(plan, partial(write_rows, lake))
+    return serve(plan, LakeDoor(partial(write_rows, lake), partial(refresh, lake)))

@@ -14,6 +14,7 @@ from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings, 
 from layercensus.commands.words import counted
 from layercensus.errors import Fault, NothingToDoError, UsageError
 from layercensus.host.captures import count_files, is_there, read_captures
+from layercensus.lake.population import refresh
 from layercensus.lake.storage import count_known_rows, write_rows
 from layercensus.metrics.families import needs_of
 from layercensus.model import Census, Layering, Need, Row, Skipped
@@ -143,6 +144,7 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     rows = [cluster.row(cluster_id, surroundings.now) for cluster_id, cluster in kept.items()]
     replaced = count_known_rows(lake, rows)
     write_rows(lake, rows)
+    refresh(lake)
     yield from _summary(kept.values(), left_out, lake, surroundings.now)
     yield from _warnings(kept.values(), replaced)
     unknown = sum(cluster.nodes[Layering.UNKNOWN] for cluster in kept.values())

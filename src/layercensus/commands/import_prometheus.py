@@ -20,6 +20,7 @@ from layercensus.fleet.store_answers import parse_names
 from layercensus.fleet.store_days import DayReader, Notes
 from layercensus.fleet.store_queries import DAY_MS, labels_in, select, subject_of
 from layercensus.lake.import_record import Source, add_day, make_lake, read_days
+from layercensus.lake.population import refresh
 from layercensus.lake.storage import write_rows
 from layercensus.text import visible
 
@@ -105,6 +106,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
         if not work.read:
             raise
         stopped, unlabelled = error, []
+    refresh(lake, surroundings.tick)
     yield from _summary(work, [day for day in days if day in known])
     yield from _left_out(work.notes, source, unlabelled)
     for warning in list(work.notes.warnings)[:_SHOWN]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from layercensus.commands import EXIT_DONE, Output, Surroundings
 from layercensus.commands.folder import refuse_existing, write_whole_file
 from layercensus.lake.folder import lake_for_writing
+from layercensus.lake.population import refresh
 from layercensus.lake.storage import connect, write_day
 from layercensus.report.wording import counted, percent
 from layercensus.simulate.calendar import days_of, newest_releases
@@ -48,6 +49,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
             quality=quality,
         )
         write_whole_file(truth_file, format_truth(truth))
+    refresh(lake, surroundings.tick)
     yield from _summary(truth, rows, lake, truth_file)
     return EXIT_DONE
 

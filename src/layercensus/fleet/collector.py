@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from layercensus.errors import Fault, FleetError
+from layercensus.errors import Fault, FleetError, LayerCensusError
 from layercensus.fleet.children import Child, Leash, Word
 from layercensus.fleet.counts import Counts, forget_process, shared_counts
 from layercensus.fleet.drain import Drain, Drained
@@ -24,6 +24,7 @@ from layercensus.fleet.worker import Settings, run_worker
 from layercensus.model import Row
 
 _DRAIN_SECONDS = 3.0
+_REFRESH_SECONDS = 300.0
 # Of the 30 seconds in which it should have ended.
 _STOP_SECONDS = 8.0
 _FINISH_SECONDS = 18.0
@@ -57,7 +58,15 @@ def default_name() -> str:
     return "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in socket.gethostname()) or "host"
 
 
-def serve(plan: Plan, write_rows: Callable[[Iterable[Row]], int]) -> int:
+@dataclass(frozen=True, slots=True)
+class LakeDoor:
+    """What a lake does for a drain: `refresh` brings up to date what it keeps beside its rows; seldom."""
+
+    write_rows: Callable[[Iterable[Row]], int]
+    refresh: Callable[[], int]
+
+
+def serve(plan: Plan, lake: LakeDoor) -> int:
     """Run until SIGTERM or SIGINT; the exit status. Raises `FleetError` where it cannot start."""
     inbox = _hold_inbox(plan)
     if plan.certificate and plan.key:
@@ -72,7 +81,7 @@ def serve(plan: Plan, write_rows: Callable[[Iterable[Row]], int]) -> int:
             Child(f"worker-{number}", run_worker, (settings, listener), forget_process)
             for number in range(plan.workers)
         ]
-        drain = Child("drain", run_drain, (plan, write_rows), forget_process)
+        drain = Child("drain", run_drain, (plan, lake), forget_process)
         log("started", listen=f"{plan.host}:{plan.port}", workers=plan.workers, tls=plan.certificate is not None)
         for child in (*workers, drain):
             child.start()
@@ -130,18 +139,32 @@ def _hold_inbox(plan: Plan) -> int:
         raise FleetError(f"cannot be made: {error.strerror}", where=str(plan.own), fault=Fault.HOST) from error
 
 
-def run_drain(plan: Plan, write_rows: Callable[[Iterable[Row]], int], leash: Leash) -> None:
+def run_drain(plan: Plan, lake: LakeDoor, leash: Leash) -> None:
     """In a process of its own: rounds until it is told to end, then a last one."""
-    drain = Drain(plan.inboxes, write_rows, _milliseconds)
+    drain = Drain(plan.inboxes, lake.write_rows, _milliseconds)
     counts = Counts()
     failed = ""
+    due, wrote = time.monotonic() + _REFRESH_SECONDS, False
     word = leash.listen(0)
     while word is Word.NOTHING:
-        failed = _tell(drain.run_once(), counts, failed)
+        done = drain.run_once()
+        failed = _tell(done, counts, failed)
+        wrote = wrote or done.rows > 0
+        if wrote and time.monotonic() >= due:
+            _refresh(lake)
+            due, wrote = time.monotonic() + _REFRESH_SECONDS, False
         word = leash.listen(_DRAIN_SECONDS)
     if word is Word.END:
         _tell(drain.finish(plan.own), counts, failed)
     drain.close()
+
+
+def _refresh(lake: LakeDoor) -> None:
+    """A report makes for itself what is not up to date, so that a failure costs it time and nothing else."""
+    try:
+        lake.refresh()
+    except (OSError, LayerCensusError) as error:
+        log("lake_not_refreshed", error=str(error), next="it is tried again in some minutes")
 
 
 def _tell(done: Drained, counts: Counts, failed: str) -> str:

@@ -112,6 +112,24 @@ def lake_for_writing(lake: Path, made_by: str | None = None) -> Iterator[Lake]:
 
 
 @contextmanager
+def lake_for_upkeep(lake: Path) -> Iterator[Lake]:
+    """Hold a lake alone that is there, whoever made its rows: none is added.
+
+    Raises `NothingToDoError` where no lake is there, `LakeError` where it cannot be written.
+    """
+    path = open_lake(lake).path
+    try:
+        descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    try:
+        _lock(descriptor, path)
+        yield open_lake(path)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def lake_for_reading(lake: Path) -> Iterator[Lake]:
     """Hold the lake still while it is read, if it has a lock that can be shared; a read-only copy is still anyway."""
     opened = open_lake(lake)

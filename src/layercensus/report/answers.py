@@ -102,7 +102,7 @@ def _chosen(engine: Answering, as_of: str | None, signal: str | None) -> tuple[s
     newest: dict[str, str] = {}
     oldest = ""
     for row in engine.ask("days"):
-        spoken, day = _text(row, "signal"), _text(row, "day")
+        spoken, day = _text(row, "signal"), _text(row, "on_day")
         if signal in {None, spoken}:
             oldest = min(oldest or day, day)
             if as_of is None or day <= as_of:
