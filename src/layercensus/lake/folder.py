@@ -52,10 +52,11 @@ class Lake:
         return found
 
 
-def open_lake(lake: Path) -> Lake:
+def open_lake(lake: Path, *, may_be_older: bool = False) -> Lake:
     """Check that `lake` is a lake and return it, its path made absolute.
 
-    Raises `NothingToDoError` where no lake is there, `LakeError` where it is damaged, unreadable or newer than we are.
+    Raises `NothingToDoError` where no lake is there, `LakeError` where it is damaged, unreadable, newer than we are, or
+    older, unless it may be.
     """
     path = _absolute(lake)
     try:
@@ -79,6 +80,9 @@ def open_lake(lake: Path) -> Lake:
             str(lake),
             next_step="use the newer layercensus that wrote it",
         )
+    if version < contract.version and not may_be_older:
+        what = f"the lake has schema version {version}, this program needs {contract.version}"
+        raise LakeError(what, str(lake), next_step=f"layercensus tidy --lake {lake}")
     return Lake(path, version, made_by)
 
 
@@ -113,18 +117,18 @@ def lake_for_writing(lake: Path, made_by: str | None = None) -> Iterator[Lake]:
 
 @contextmanager
 def lake_for_upkeep(lake: Path) -> Iterator[Lake]:
-    """Hold a lake alone that is there, whoever made its rows: none is added.
+    """Hold a lake alone that is there, whoever made its rows and when: none is added.
 
     Raises `NothingToDoError` where no lake is there, `LakeError` where it cannot be written.
     """
-    path = open_lake(lake).path
+    path = open_lake(lake, may_be_older=True).path
     try:
         descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise _unusable(path, error) from error
     try:
         _lock(descriptor, path)
-        yield open_lake(path)
+        yield open_lake(path, may_be_older=True)
     finally:
         os.close(descriptor)
 
@@ -180,16 +184,20 @@ def _write_head_once(path: Path, shown: Path, made_by: str | None) -> bool:
         return False
     if names - {_LOCK, f".{_HEAD}{_TEMPORARY}"}:
         raise _not_ours(shown)
-    contract = row_contract()
-    values = {"schema": contract.schema, "version": contract.version} | ({"made_by": made_by} if made_by else {})
-    head = json.dumps(values) + "\n"
+    write_head(Lake(path, row_contract().version, made_by))
+    _sync(path.parent)
+    return True
+
+
+def write_head(lake: Lake) -> None:
+    """Say which version a lake is of. Callers hold it alone. Raises `LakeError`."""
+    values = {"schema": row_contract().schema, "version": lake.version}
+    head = json.dumps(values | ({"made_by": lake.made_by} if lake.made_by else {})) + "\n"
 
     def write(temporary: Path) -> None:
         temporary.write_text(head, encoding="utf-8")
 
-    replace_file(path / _HEAD, write)
-    _sync(path.parent)
-    return True
+    replace_file(lake.path / _HEAD, write)
 
 
 def _make_folder(folder: Path) -> None:

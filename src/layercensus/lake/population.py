@@ -21,7 +21,7 @@ from layercensus.data import read_text
 from layercensus.errors import Fault, LakeError
 from layercensus.lake.contract import row_contract
 from layercensus.lake.derivation import Plan, Record, make_plan, read_record, write_record
-from layercensus.lake.folder import Lake, lake_for_upkeep, replace_file
+from layercensus.lake.folder import Lake, lake_for_upkeep, open_lake, replace_file
 from layercensus.lake.storage import connect, damaged_file, read_files
 
 _DAY = timedelta(days=1)
@@ -39,6 +39,7 @@ def refresh(lake: Path, tick: Tick | None = None, *, anew: bool = False) -> int:
 
     A crash in between leaves the record as it was, so that the same is done again. Raises `LakeError`.
     """
+    open_lake(lake)
     with connect() as connection, lake_for_upkeep(lake) as opened:
         plan = make_plan(opened, Record() if anew else read_record(opened))
         if plan.is_up_to_date:

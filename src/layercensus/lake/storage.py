@@ -75,7 +75,7 @@ def write_day(connection: duckdb.DuckDBPyConnection, lake: Lake, day: date, tabl
         raise LakeError("the day has rows already", str(target), Fault.US)
     try:
         count = _count_checked(connection, table, day, contract)
-        replace_file(target, lambda temporary: _copy_sorted(connection, table, contract, temporary))
+        replace_file(target, lambda temporary: copy_sorted(connection, table, contract, temporary))
     except duckdb.Error as error:
         raise _broken_day(connection, lake, target, error) from error
     return count
@@ -163,7 +163,7 @@ def _merge_day(connection: duckdb.DuckDBPyConnection, lake: Lake, day: date, con
 
     try:
         connection.execute(merged, parameters)
-        replace_file(target, lambda temporary: _copy_sorted(connection, "merged", contract, temporary))
+        replace_file(target, lambda temporary: copy_sorted(connection, "merged", contract, temporary))
     except duckdb.Error as error:
         raise _broken_day(connection, lake, target, error) from error
 
@@ -178,7 +178,8 @@ def _count_checked(connection: duckdb.DuckDBPyConnection, table: str, day: date,
     return int(count)
 
 
-def _copy_sorted(connection: duckdb.DuckDBPyConnection, table: str, contract: RowContract, file: Path) -> None:
+def copy_sorted(connection: duckdb.DuckDBPyConnection, table: str, contract: RowContract, file: Path) -> None:
+    """Write the rows of a table as a day's file has them. Raises `duckdb.Error`."""
     names = ", ".join(column.name for column in contract.columns)
     rows = f"SELECT {names} FROM {table} ORDER BY {_SORT}"  # noqa: S608 - names of our contract and tables
     connection.execute(f"COPY ({rows}) TO $new (FORMAT parquet, COMPRESSION zstd)", {"new": str(file)})
