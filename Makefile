@@ -2,13 +2,16 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check format lock bench clean
+.PHONY: demo test endurance check format lock bench clean
 
 demo: .venv/all
 	$(BIN)/layercensus demo
 
 test: .venv/dev
 	$(BIN)/pytest
+
+endurance: .venv/dev
+	$(BIN)/pytest -m endurance
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

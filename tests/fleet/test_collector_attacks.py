@@ -41,6 +41,8 @@ from tests.fleet.http_collector import (
     wait_for,
 )
 
+pytestmark = pytest.mark.endurance
+
 HELD_BYTES = 8 * MIB
 MOST_GROWTH = 64 * MIB
 # Seconds that a head and a body may take, and the second in which it is noticed, on a busy machine.

@@ -39,7 +39,7 @@ from tests.fleet.running import (
 )
 from tests.real.prometheus_server import require
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.endurance]
 
 LIBRARY = r"""
 #define _GNU_SOURCE

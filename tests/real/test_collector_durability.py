@@ -45,7 +45,7 @@ from tests.fleet.running import (
     wait_for,
 )
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.endurance]
 
 
 @pytest.fixture

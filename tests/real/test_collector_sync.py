@@ -31,7 +31,7 @@ from tests.fleet.running import (
 )
 from tests.real.prometheus_server import require
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.endurance]
 
 WRITES = {"write", "writev", "pwrite64", "sendto", "sendmsg"}
 SYNCS = {"fsync", "fdatasync"}
