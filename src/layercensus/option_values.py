@@ -19,12 +19,12 @@ def _matching(pattern: str, says: str) -> Callable[[str], str]:
     return parse
 
 
-def up_to(most: int) -> Callable[[str], int]:
-    """Parser of whole numbers from 1 to `most`."""
+def up_to(most: int, least: int = 1) -> Callable[[str], int]:
+    """Parser of whole numbers from `least` to `most`."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"[1-9][0-9]{0,9}", text) or int(text) > most:
-            raise ArgumentTypeError(f"{text!r} is no number from 1 to {most}")
+        if not re.fullmatch(r"[1-9][0-9]{0,9}", text) or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"{text!r} is no number from {least} to {most}")
         return int(text)
 
     return parse

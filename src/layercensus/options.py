@@ -37,21 +37,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="layercensus", description=_QUESTION)
     parser.add_argument("--version", action="version", version=f"layercensus {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    _add_inspect(commands.add_parser("inspect", help="what is layered on the machines that these documents show"))
-    _add_import(commands.add_parser("import", help="put inspected machines into a lake, a cluster a folder"))
-    _add_report(commands.add_parser("report", help="the share, its interval and its bounds, from a lake"))
-    _add_scan(commands.add_parser("scan", help="what is layered on every node of a cluster, asked through oc"))
-    _add_agent(
-        commands.add_parser("agent", help="on a node: read it hourly and when it changes, and serve its metrics")
-    )
-    _add_manifests(
-        commands.add_parser("manifests", help="a folder to apply with oc: the agent and its rules, or rules alone")
-    )
-    _add_collect(commands.add_parser("collect", help="take the reports of a fleet's clusters into a lake"))
-    _add_token(commands.add_parser("token", help="let one cluster send its reports to a collector"))
-    _add_simulate(commands.add_parser("simulate", help="a synthetic fleet whose true share is known, as a lake"))
-    _add_tidy(commands.add_parser("tidy", help="bring up to date what a lake keeps beside its rows; drop old days"))
-    _add_demo(commands.add_parser("demo", help="captures -> census -> lake -> report, on machines that come with it"))
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+
+    _add_inspect(command("inspect", "what is layered on the machines that these documents show"))
+    _add_import(command("import", "put inspected machines into a lake, a cluster a folder"))
+    _add_report(command("report", "the share, its interval and its bounds, from a lake"))
+    _add_scan(command("scan", "what is layered on every node of a cluster, asked through oc"))
+    _add_agent(command("agent", "on a node: read it hourly and when it changes, and serve its metrics"))
+    _add_manifests(command("manifests", "a folder to apply with oc: the agent and its rules, or rules alone"))
+    _add_collect(command("collect", "take the reports of a fleet's clusters into a lake"))
+    _add_token(command("token", "let one cluster send its reports to a collector"))
+    _add_simulate(command("simulate", "a synthetic fleet whose true share is known, as a lake"))
+    _add_tidy(command("tidy", "bring up to date what a lake keeps beside its rows; drop old days"))
+    _add_demo(command("demo", "captures -> census -> lake -> report, on machines that come with it"))
     return parser
 
 
@@ -224,9 +224,9 @@ def _add_tidy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lake", type=given, required=True, metavar="DIR", help="the lake")
     parser.add_argument(
         "--keep-days",
-        type=up_to(36_600),
+        type=up_to(36_600, least=7),
         metavar="N",
-        help="remove rows of all days but the newest and the N-1 before it",
+        help="remove rows of all days but the newest and the N-1 before it; 7 at least, for so long a row counts",
     )
     parser.add_argument("--anew", action="store_true", help="make all of it again, from the rows alone")
 

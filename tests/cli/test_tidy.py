@@ -55,22 +55,22 @@ def test_it_makes_what_is_missing_and_then_nothing(lake: Path) -> None:
 
 def test_days_before_those_that_are_kept_go_and_count_no_longer(lake: Path) -> None:
     tidy("--lake", str(lake))
-    done = tidy("--lake", str(lake), "--keep-days", "5")
+    done = tidy("--lake", str(lake), "--keep-days", "8")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(
-        "removed 15 days, 2026-03-01 to 2026-03-15\n5 days with rows, 2026-03-16 to 2026-03-20\n"
+        "removed 12 days, 2026-03-01 to 2026-03-12\n8 days with rows, 2026-03-13 to 2026-03-20\n"
     )
-    assert open_lake(lake).days() == [FIRST + timedelta(days=number) for number in range(15, 20)]
-    assert [clusters_of(lake, FIRST + timedelta(days=number)) for number in (14, 15, 19)] == [0, 1, 5]
-    assert min(path.name for path in (lake / "rows").iterdir()) == "day=2026-03-16"
-    assert tidy("--lake", str(lake), "--keep-days", "5").stdout.startswith("5 days with rows")
+    assert open_lake(lake).days() == [FIRST + timedelta(days=number) for number in range(12, 20)]
+    assert [clusters_of(lake, FIRST + timedelta(days=number)) for number in (11, 12, 19)] == [0, 1, 7]
+    assert min(path.name for path in (lake / "rows").iterdir()) == "day=2026-03-13"
+    assert tidy("--lake", str(lake), "--keep-days", "8").stdout.startswith("8 days with rows")
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
         (["--lake", "nowhere"], 1, "no lake is there"),
-        (["--lake", "{lake}", "--keep-days", "0"], 2, "--keep-days"),
+        (["--lake", "{lake}", "--keep-days", "6"], 2, "--keep-days"),
         (["--lake", "{lake}", "--keep-days", "many"], 2, "--keep-days"),
         (["--anew"], 2, "--lake"),
     ],

@@ -66,3 +66,8 @@ def write_whole_file(path: Path, text: str) -> None:
 
 def _cannot_write(path: Path, error: OSError) -> LayerCensusError:
     return LayerCensusError(f"cannot be written: {error.strerror}", where=str(path), fault=Fault.HOST)
+
+
+def has_waiting_reports(lake: Path) -> bool:
+    """Whether a collector's inbox within a lake holds what is no row yet."""
+    return any((lake / "inbox").glob("*/*.sealed")) or any((lake / "inbox").glob("*/*.open"))

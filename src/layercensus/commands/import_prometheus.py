@@ -118,9 +118,8 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
         surroundings.warn("layercensus: import: it stopped there; the same command goes on after the last whole day")
     elif not work.notes.rows and not known:
         what = f"no complete snapshot of a cluster was found, {days[0]} to {days[-1]}"
-        next_step = (
-            f"does the store have the series of the contract, and is {source.cluster_label} the clusters' label?"
-        )
+        asked = f"does the store have the series of the contract, and is {source.cluster_label} the clusters' label?"
+        next_step = asked if days[-1] == today else f"{asked} Today is read with --until {today}"
         raise NothingToDoError(what, where=source.store, next_step=next_step)
     return EXIT_PARTIAL if stopped or not work.notes.is_whole else EXIT_DONE
 
@@ -132,7 +131,8 @@ def _days(since: str | None, until: str | None, today: date) -> list[date]:
     if last > today:
         raise UsageError(f"{last} has not begun, in UTC", where="--until", fault=Fault.USAGE)
     if first > last:
-        raise UsageError(f"{first} is after {last}", where="--since", fault=Fault.USAGE)
+        next_step = "" if until else f"the last day is yesterday, unless there is --until {today}"
+        raise UsageError(f"{first} is after {last}", where="--since", fault=Fault.USAGE, next_step=next_step)
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 

@@ -4,6 +4,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from layercensus.commands import EXIT_DONE, Output, Surroundings
+from layercensus.commands.folder import has_waiting_reports
+from layercensus.errors import NothingToDoError
 from layercensus.lake.engine import read_engine
 from layercensus.report.answers import build_report
 from layercensus.report.format_csv import format_report_csv
@@ -18,7 +20,13 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     del surroundings
     with read_engine(Path(options.lake)) as engine:
         is_simulated = engine.lake.made_by is not None
-        report = build_report(engine, as_of=options.as_of, signal=options.signal, is_simulated=is_simulated)
+        try:
+            report = build_report(engine, as_of=options.as_of, signal=options.signal, is_simulated=is_simulated)
+        except NothingToDoError as error:
+            if has_waiting_reports(engine.lake.path):
+                next_step = "reports wait in the inbox: the first rows come within some minutes"
+                raise NothingToDoError(error.what, error.where, next_step=next_step) from None
+            raise
     yield _render(report, options.format, options.by)
     return EXIT_DONE
 

@@ -14,6 +14,11 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Print the token and nothing else; with --revoke make those of a cluster void."""
     path = Path(options.keys)
     now = int(surroundings.now.timestamp())
+    if options.revoke and (options.cluster_id or options.new_key):
+        next_step = "revoke first, then issue a new token with a command of its own"
+        raise UsageError(
+            "goes with no other option but --keys", where="--revoke", fault=Fault.USAGE, next_step=next_step
+        )
     if options.revoke:
         change_keys(path, lambda keys: revoke_tokens(keys, UUID(options.revoke), now))
         surroundings.warn(f"layercensus: token: every token of {options.revoke} issued until now is void")
@@ -30,7 +35,7 @@ def _keys(path: Path, surroundings: Surroundings, *, new_key: bool) -> Keys:
     """Keys of the file, which is made if it is missing; with a new one that signs from now on, if asked for."""
     keys, made = read_or_make_keys(path)
     if made:
-        surroundings.warn(f"layercensus: token: {path} was made; whoever has it can issue tokens, so keep it")
+        surroundings.warn(f"layercensus: token: {path} was made; whoever has it can issue tokens: keep it secret")
     elif new_key:
         keys = change_keys(path, with_new_key)
     return keys

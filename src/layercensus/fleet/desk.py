@@ -104,14 +104,19 @@ class Desk:
         allowance.left = min(self.rate.burst, allowance.left + gained)
         allowance.asked = now
         if allowance.left < 1:
-            raise Refusal(Status.TOO_MANY, "rate", "too many requests of this cluster")
+            raise Refusal(Status.TOO_MANY, "rate", "too many requests of this cluster", uuid_text(sender.cluster))
         allowance.left -= 1
         return sender
 
     def admit(self, sender: Sender, body: bytes, now: float) -> Admitted:
         """What is kept of a body. Raises `Refusal`."""
         sender.allowance.left -= len(body) / self.rate.body_bytes
-        return self.admission.admit(body, uuid_text(sender.cluster), int(now * 1000))
+        cluster_id = uuid_text(sender.cluster)
+        try:
+            return self.admission.admit(body, cluster_id, int(now * 1000))
+        except Refusal as refusal:
+            refusal.cluster_id = cluster_id
+            raise
 
     def known_senders(self) -> int:
         """How many tokens are remembered."""

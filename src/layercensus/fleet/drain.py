@@ -106,13 +106,15 @@ class Drain:
     def finish(self, own: Path) -> Drained:
         """The last round: what is whole becomes a row at once, the rest stays in the inboxes for who comes after.
 
+        A version that was not told is not waited for: the next snapshot brings it.
+
         `own`: the inbox whose reports this drain should not leave behind if it can take its turn.
         """
         until = time.monotonic() + _TURN_SECONDS
         with suppress(OSError):
             while has_reports(own) and not self._holds() and time.monotonic() < until:
                 time.sleep(_PAUSE_SECONDS)
-        self.assembly.patience = replace(self.assembly.patience, settle_ms=0)
+        self.assembly.patience = replace(self.assembly.patience, settle_ms=0, joins_ms=0)
         self.write_ms = 0
         return self.run_once()
 

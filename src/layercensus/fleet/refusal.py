@@ -23,11 +23,15 @@ class Status(IntEnum):
 
 @dataclass
 class Refusal(Exception):  # noqa: N818 - a request is refused, which is no error of ours
-    """`reason` is one word of a closed set; `detail` repeats nothing of the request that could be a secret."""
+    """`reason` is one word of a closed set; `detail` repeats nothing of the request that could be a secret.
+
+    `cluster_id`: whose request it is, where a token of ours said so.
+    """
 
     status: Status
     reason: str
     detail: str
+    cluster_id: str = ""
 
     def __str__(self) -> str:
         """The line for the sender."""

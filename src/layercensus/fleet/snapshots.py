@@ -219,12 +219,11 @@ class Assembly:
             cluster.shown = (*(one for one in cluster.shown if one[0] is not fact), (fact, newest))
 
     def _is_settled(self, cluster: _Cluster, group: _Group, fact: Fact, now_ms: int) -> bool:
+        wait = self.patience.settle_ms
+        if fact is Fact.LAYERING and not is_complete(Fact.NEED, group.counts):
+            wait = max(wait, self.patience.missing_ms)
         if not cluster.version[1]:
-            wait = self.patience.joins_ms
-        elif fact is Fact.LAYERING and not is_complete(Fact.NEED, group.counts):
-            wait = self.patience.missing_ms
-        else:
-            wait = self.patience.settle_ms
+            wait = max(wait, self.patience.joins_ms)
         return now_ms - group.first_ms >= wait
 
     def _is_past(self, at: _At, shown: _At) -> bool:

@@ -87,10 +87,10 @@ def read_token(token: str, keys: Keys) -> Bearer:
 def check_bearer(bearer: Bearer, keys: Keys, now: float) -> None:
     """Raise `Refusal` (401) for a token that has expired or was revoked."""
     if now >= bearer.expires:
-        raise _refused("expired", "the token has expired; ask for a new one")
+        raise _refused("expired", "the token has expired; ask for a new one", bearer.cluster_id)
     if bearer.issued <= keys.revoked.get(bearer.cluster_id, -1):
-        raise _refused("revoked", "the token was revoked")
+        raise _refused("revoked", "the token was revoked", bearer.cluster_id)
 
 
-def _refused(reason: str, detail: str) -> Refusal:
-    return Refusal(Status.UNAUTHORIZED, reason, detail)
+def _refused(reason: str, detail: str, cluster_id: str = "") -> Refusal:
+    return Refusal(Status.UNAUTHORIZED, reason, detail, cluster_id)

@@ -46,6 +46,8 @@ _HEADERS = {
     Status.UNAVAILABLE: "Retry-After: 5\r\n",
 }
 _CLOSE_SECONDS = 5.0
+_REFUSED_SECONDS = 3600.0
+_MOST_REFUSED = 10_000
 _OTHER_FILES = 64
 
 
@@ -88,6 +90,7 @@ class Worker:
     _context: ssl.SSLContext | None = None
     _is_kept: bool = True
     _page: tuple[float, bytes] = (-_PAGE_SECONDS, b"")
+    _refused: dict[tuple[str, str], float] = field(default_factory=dict)
     _expiring: set[tuple[str, int]] = field(default_factory=set)
     _warned: dict[str, float] = field(default_factory=dict)
     _marks: Marks = field(default_factory=Marks)
@@ -180,7 +183,17 @@ class Worker:
     def refuse(self, refusal: Refusal) -> bytes:
         """The answer to a request that is refused."""
         self.counts.add("refused_total", refusal.reason)
+        self._say_refused(refusal)
         return self._answer(refusal.status, refusal.detail)
+
+    def _say_refused(self, refusal: Refusal) -> None:
+        """Say which cluster loses data and why, once an hour: what is refused, a sender drops without a word."""
+        now, key = time.monotonic(), (refusal.cluster_id, refusal.reason)
+        if refusal.cluster_id and now - self._refused.get(key, -_REFUSED_SECONDS) >= _REFUSED_SECONDS:
+            if len(self._refused) >= _MOST_REFUSED:
+                self._refused.clear()
+            self._refused[key] = now
+            log("request_refused", cluster_id=refusal.cluster_id, status=int(refusal.status), error=refusal.detail)
 
     def _answer(self, status: Status, text: str) -> bytes:
         self.counts.add("requests_total", str(int(status)))

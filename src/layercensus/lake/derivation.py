@@ -41,6 +41,10 @@ class Plan:
         """Whether nothing is to be done."""
         return not (self.days or self.changed or self.gone)
 
+    def has_population(self, day: date) -> bool:
+        """Whether any of the seven days to it has rows."""
+        return any(day - number * _DAY in self.found for number in range(WINDOW_DAYS))
+
 
 def make_plan(lake: Lake, record: Record, through: date | None = None) -> Plan:
     """What is to be done; `through`: a day up to which there should be populations even if it has no rows."""

@@ -16,7 +16,7 @@ import duckdb
 
 from layercensus.errors import Fault, LakeError
 from layercensus.lake.folder import Lake, lake_for_reading
-from layercensus.lake.population import attach_population
+from layercensus.lake.population import attach_population, damaged_beside
 from layercensus.lake.questions import dollar_style, find_question
 from layercensus.lake.storage import attach_rows, connect, damaged_file
 
@@ -46,8 +46,11 @@ class Engine:
             answer = self.connection.execute(dollar_style(asked.sql), parameters)
             rows = answer.fetchall()
         except duckdb.Error as error:
-            raise damaged_file(self.connection, self.lake) or _refused(question, error) from error
+            raise self._damage() or _refused(question, error) from error
         return [dict(zip(asked.columns, map(_plain, row), strict=True)) for row in rows]
+
+    def _damage(self) -> LakeError | None:
+        return damaged_file(self.connection, self.lake) or damaged_beside(self.connection, self.lake)
 
     def _reach(self, as_of: str | None) -> None:
         """Know the population of a day after the last that has rows."""

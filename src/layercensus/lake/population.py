@@ -51,7 +51,7 @@ def refresh(lake: Path, tick: Tick | None = None, *, anew: bool = False) -> int:
         through = max(plan.found, default=None)
         _remove_leftovers(opened, plan, through)
         write_record(opened, Record(plan.found, through))
-        return len(plan.days)
+        return sum(1 for day in plan.days if plan.has_population(day))
 
 
 def attach_population(connection: duckdb.DuckDBPyConnection, lake: Lake, through: date | None = None) -> None:
@@ -117,7 +117,7 @@ def _write_all(connection: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan, ti
         if count:
             _replace(connection, target, "FROM carried_today ORDER BY signal, release, platform, cluster_id")
         else:
-            target.unlink(missing_ok=True)
+            _remove(target)
         if tick:
             tick(done + 1, len(plan.days))
     _see_tables(connection, lake, plan)
@@ -130,7 +130,13 @@ def _remove_leftovers(lake: Lake, plan: Plan, through: date | None) -> None:
     for file in population_files(lake)["carried"]:
         is_made = _day_of(file) in plan.days or plan.record.rows
         if not is_made or through is None or _day_of(file) > through:
-            file.unlink(missing_ok=True)
+            _remove(file)
+
+
+def _remove(carried: Path) -> None:
+    carried.unlink(missing_ok=True)
+    with suppress(OSError):
+        carried.parent.rmdir()
 
 
 def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -218,9 +224,19 @@ def _known_file(lake: Lake) -> Path:
     return lake.path / "known_clusters.parquet"
 
 
+def damaged_beside(connection: duckdb.DuckDBPyConnection, lake: Lake) -> LakeError | None:
+    """Read what lies beside the rows to its end; an error that names the first file which cannot be."""
+    for file in (file for files in population_files(lake).values() for file in files if file.exists()):
+        try:
+            read_files(connection, [file]).aggregate("bit_xor(hash(COLUMNS(*)))").fetchall()
+        except duckdb.Error:
+            return LakeError("the file is damaged", str(file), next_step=f"layercensus tidy --lake {lake.path} --anew")
+    return None
+
+
 def _failed(connection: duckdb.DuckDBPyConnection, lake: Lake, error: duckdb.Error) -> LakeError:
     with suppress(duckdb.Error):
-        if (damage := damaged_file(connection, lake)) is not None:
+        if (damage := damaged_file(connection, lake) or damaged_beside(connection, lake)) is not None:
             return damage
     first_line = str(error).partition("\n")[0]
     if isinstance(error, duckdb.IOException):

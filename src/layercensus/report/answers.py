@@ -114,7 +114,7 @@ def _chosen(engine: Answering, as_of: str | None, signal: str | None) -> tuple[s
     if oldest:
         next_step = f"the first day is {oldest}"
         raise NothingToDoError(f"{what} on {as_of} or before", next_step=next_step)
-    raise NothingToDoError(what, next_step="fill it first: layercensus import PATH --lake DIR")
+    raise NothingToDoError(what, next_step="fill it first: layercensus import PATH or --prometheus URL, or collect")
 
 
 def _population(rows: Sequence[Mapping[str, object]]) -> _Cells:
