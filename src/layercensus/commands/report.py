@@ -1,11 +1,13 @@
 """`layercensus report`: the share, its interval and its bounds, from a lake."""
 
 from argparse import Namespace
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from layercensus.commands import EXIT_DONE, Output, Surroundings
+from layercensus.errors import Fault, UsageError
 from layercensus.lake.engine import read_engine
-from layercensus.report.answers import build_report
+from layercensus.report.answers import Answering, build_report
 from layercensus.report.format_csv import format_report_csv
 from layercensus.report.format_html import render_report_html
 from layercensus.report.format_json import format_report_json
@@ -16,10 +18,27 @@ from layercensus.report.shape import Report
 def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Ask the lake the report's questions and yield the report in the format asked for."""
     del surroundings
-    with read_engine(Path(options.lake)) as engine:
+    with _engine(options) as engine:
         report = build_report(engine, as_of=options.as_of, signal=options.signal)
     yield _render(report, options.format, options.by)
     return EXIT_DONE
+
+
+def _engine(options: Namespace) -> AbstractContextManager[Answering]:
+    """The lake, held by the engine asked for. Raises `UsageError` where that is not installed."""
+    lake = Path(options.lake)
+    if options.engine != "spark":
+        if options.master:
+            raise UsageError("is for Spark", "--master", Fault.USAGE, "add --engine spark")
+        return read_engine(lake)
+    try:
+        from layercensus.lake.spark_engine import read_spark_engine
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("layercensus"):
+            raise
+        what = f"it needs the library {error.name}, which is in an extra of its own"
+        raise UsageError(what, "--engine spark", Fault.USAGE, "pip install 'layercensus[spark]'") from error
+    return read_spark_engine(lake, options.master or "local[*]")
 
 
 def _render(report: Report, form: str, by: str | None) -> str:
