@@ -99,28 +99,11 @@ def test_without_java_it_says_what_to_install(lake: Path, tmp_path: Path) -> Non
     assert "install openjdk-17-jre-headless" in done.stderr
 
 
-def test_without_pyspark_it_says_what_to_install(lake: Path, tmp_path: Path) -> None:
-    (tmp_path / "pyspark.py").write_text("raise ModuleNotFoundError(name='pyspark')\n")
-    path = f"{tmp_path}{os.pathsep}{SOURCE}"
-    done = report("--lake", str(lake), "--engine", "spark", environment={"PYTHONPATH": path})
-    assert done.returncode == 2
-    assert done.stderr == (
-        "layercensus: --engine spark: it needs the library pyspark, which is in an extra of its own;"
-        " pip install 'layercensus[spark]'\n"
-    )
-
-
 def test_a_master_that_does_not_answer_is_one_line(lake: Path) -> None:
     done = report("--lake", str(lake), "--engine", "spark", "--master", "spark://127.0.0.1:1")
     assert done.returncode == 1
     assert done.stderr.startswith("layercensus: spark://127.0.0.1:1: no master answers; look whether")
     assert done.stderr.count("\n") == 1
-
-
-def test_master_is_for_spark_only(lake: Path) -> None:
-    done = report("--lake", str(lake), "--master", "local")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "layercensus: --master: is for Spark; add --engine spark\n"
 
 
 @pytest.mark.parametrize("master", ["127.0.0.1:7077", "sc://127.0.0.1", ""])
