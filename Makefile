@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test endurance check format lock bench clean
+.PHONY: demo test endurance test-spark check format lock bench clean
 
 demo: .venv/all
 	$(BIN)/layercensus demo
@@ -12,6 +12,10 @@ test: .venv/dev
 
 endurance: .venv/dev
 	$(BIN)/pytest -m endurance
+
+# The same questions on a real Spark; needs Java 17 or later.
+test-spark: .venv/spark
+	$(BIN)/pytest tests/spark
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -37,6 +41,7 @@ lock: .venv/base
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra all --all-build-deps --output-file locks/all.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra dev --all-build-deps --output-file locks/dev.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra spark --all-build-deps --constraint locks/dev.txt --output-file locks/spark.txt pyproject.toml
 
 .venv/base:
 	$(PYTHON) -m venv .venv
@@ -51,6 +56,11 @@ lock: .venv/base
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ .venv/all
+
+# Of one version with locks/dev.txt, so that it only adds.
+.venv/spark: locks/spark.txt .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/spark.txt
+	@touch $@
 
 clean:
 	rm -rf .venv layercensus-demo .mypy_cache .ruff_cache .pytest_cache

@@ -144,6 +144,10 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--signal", choices=("layercensus", "mcd", "capture"), help="where the numbers come from")
     parser.add_argument("--format", choices=("text", "json", "html", "csv"), default="text", help="default: text")
     parser.add_argument("-o", "--output", type=given, metavar="FILE", help="write there instead of standard output")
+    parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="default: duckdb")
+    parser.add_argument(
+        "--master", type=given, metavar="URL", help="with spark: where it runs (default: local[*], this machine)"
+    )
 
 
 def _add_manifests(parser: argparse.ArgumentParser) -> None:

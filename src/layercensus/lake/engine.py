@@ -9,7 +9,7 @@ What the questions mean is not known here; they are data.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -17,7 +17,7 @@ import duckdb
 from layercensus.errors import Fault, LakeError
 from layercensus.lake.folder import Lake, lake_for_reading
 from layercensus.lake.population import attach_population, damaged_beside
-from layercensus.lake.questions import dollar_style, find_question
+from layercensus.lake.questions import asked_question, dollar_style, plain_answer
 from layercensus.lake.storage import attach_rows, connect, damaged_file
 
 
@@ -37,17 +37,14 @@ class Engine:
 
         Raises `LakeError`: a damaged file by its name; an unknown question or other parameters than it has (our fault).
         """
-        asked = find_question(question)
-        if set(parameters) != asked.parameters:
-            expected = ", ".join(sorted(asked.parameters)) or "none"
-            raise LakeError(f"the question takes these parameters: {expected}", where=question, fault=Fault.US)
+        asked = asked_question(question, parameters)
         self._reach(parameters.get("as_of"))
         try:
             answer = self.connection.execute(dollar_style(asked.sql), parameters)
             rows = answer.fetchall()
         except duckdb.Error as error:
             raise self._damage() or _refused(question, error) from error
-        return [dict(zip(asked.columns, map(_plain, row), strict=True)) for row in rows]
+        return plain_answer(asked, rows)
 
     def _damage(self) -> LakeError | None:
         return damaged_file(self.connection, self.lake) or damaged_beside(self.connection, self.lake)
@@ -72,10 +69,6 @@ def read_engine(lake: Path) -> Iterator[Engine]:
         attach_rows(connection, opened)
         attach_population(connection, opened)
         yield Engine(connection, opened, max(opened.days(), default=date.min))
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, date | datetime) else value
 
 
 def _refused(question: str, error: duckdb.Error) -> LakeError:

@@ -19,7 +19,7 @@ import duckdb
 
 from layercensus.data import read_text
 from layercensus.errors import Fault, LakeError
-from layercensus.lake.contract import row_contract
+from layercensus.lake.contract import ColumnType, row_contract
 from layercensus.lake.derivation import Plan, Record, make_plan, read_record, write_record
 from layercensus.lake.folder import Lake, lake_for_upkeep, open_lake, replace_file
 from layercensus.lake.storage import connect, damaged_file, read_files
@@ -83,6 +83,12 @@ def population_files(lake: Lake) -> dict[str, list[Path]]:
         "day_sums": [_sums_file(lake)],
         "known_clusters": [_known_file(lake)],
     }
+
+
+def table_columns(table: str) -> dict[str, ColumnType]:
+    """Columns in their order of `cluster_days` and of the tables of `population_files`, for an engine that is told."""
+    words = {"carried": f"on_day DATE, {_rows()}", "day_sums": _SUMS, "known_clusters": _KNOWN}.get(table, _rows())
+    return {name: ColumnType(kind) for name, kind in map(str.split, words.split(", "))}
 
 
 def _derive(connection: duckdb.DuckDBPyConnection, lake: Lake, days: Iterable[date]) -> Iterator[date]:

@@ -8,7 +8,9 @@ Values never enter the text: an engine binds them. `dollar_style` rewrites the m
 """
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
 
 from layercensus.data import list_names, read_json, read_text
@@ -47,6 +49,20 @@ def find_question(name: str) -> Question:
     )
 
 
+def asked_question(name: str, parameters: Mapping[str, str]) -> Question:
+    """Return the question of that name, to be asked with these parameters. Raises `LakeError` (our fault)."""
+    question = find_question(name)
+    if set(parameters) != question.parameters:
+        expected = ", ".join(sorted(question.parameters)) or "none"
+        raise LakeError(f"the question takes these parameters: {expected}", where=name, fault=Fault.US)
+    return question
+
+
+def plain_answer(question: Question, rows: Iterable[Sequence[object]]) -> list[dict[str, object]]:
+    """Rows of any engine as the answer: a dict a row by the question's columns, days and instants as ISO text."""
+    return [dict(zip(question.columns, map(_plain, row), strict=True)) for row in rows]
+
+
 def parameters_in(sql: str) -> frozenset[str]:
     """Names of the parameters a SQL text mentions, comments and literals left aside."""
     return frozenset(match[1] for match in _TOKEN.finditer(sql) if match[1])
@@ -55,3 +71,7 @@ def parameters_in(sql: str) -> frozenset[str]:
 def dollar_style(sql: str) -> str:
     """Rewrite `:name` as `$name`, comments and literals left as they are."""
     return _TOKEN.sub(lambda match: f"${match[1]}" if match[1] else match[0], sql)
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date | datetime) else value
