@@ -35,6 +35,7 @@ bench: .venv/all
 	$(BIN)/python bench/agent.py
 	$(BIN)/python bench/collector.py
 	$(BIN)/python bench/import_prometheus.py
+	$(BIN)/python bench/lake.py
 
 # New versions of what we depend on; the result goes to review like any change.
 lock: .venv/base
