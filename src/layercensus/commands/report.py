@@ -20,8 +20,9 @@ from layercensus.report.shape import Report
 def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Ask the lake the report's questions and yield the report in the format asked for."""
     del surroundings
+    opening = _engine(options)
     lake = open_lake(Path(options.lake))
-    with _engine(options) as engine:
+    with opening as engine:
         is_simulated = lake.made_by is not None
         try:
             report = build_report(engine, as_of=options.as_of, signal=options.signal, is_simulated=is_simulated)
