@@ -120,12 +120,12 @@ def test_what_is_not_of_these_rows_is_refused(session: SparkSession, tmp_path: P
 @pytest.mark.parametrize("file", ["day_sums.parquet", "rows/day=*/rows.parquet"])
 def test_a_damaged_file_is_an_error(session: SparkSession, tmp_path: Path, file: str) -> None:
     lake = tmp_path / "lake"
-    days = random_lake(lake, "damage")
+    random_lake(lake, "damage")
     with lake_for_reading(lake) as opened:
         engine = attach_lake(session, opened)
-        next(lake.glob(file)).write_bytes(b"no parquet")
+        max(lake.glob(file)).write_bytes(b"no parquet")
         with pytest.raises(LakeError, match="a file cannot be read") as caught:
-            answers(engine, ("capture",), [days[-1]])
+            answers(engine, ("capture",), [opened.days()[-1]])
     assert "layercensus tidy --lake DIR --anew" in str(caught.value)
 
 
@@ -134,9 +134,10 @@ def test_a_file_that_a_worker_does_not_see_is_an_error(session: SparkSession, tm
     random_lake(lake, "gone")
     with lake_for_reading(lake) as opened:
         engine = attach_lake(session, opened)
-        next(lake.glob("rows/day=*/rows.parquet")).unlink()
+        last = opened.days()[-1]
+        opened.day_file(last).unlink()
         with pytest.raises(LakeError, match="every worker must see the lake at the same path"):
-            engine.ask("days")
+            engine.ask("concentration", signal="capture", as_of=last.isoformat())
 
 
 def test_a_worker_that_is_killed_changes_no_answer(session: SparkSession, cluster: Standalone, tmp_path: Path) -> None:
