@@ -35,7 +35,7 @@ from layercensus.fleet.key_file import read_or_make_keys
 from layercensus.fleet.tokens import issue_token
 
 CLUSTERS = 50_000
-ROUNDS = 2
+ROUNDS = int(os.environ.get("LAYERCENSUS_BENCH_ROUNDS", "2"))
 # Loads that follow one another before the drain is waited for: a day is written each 15 seconds.
 PARTS = 3
 SECONDS = 8
