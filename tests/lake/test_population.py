@@ -210,7 +210,7 @@ def test_a_record_names_files_and_days(tmp_path: Path) -> None:
     write_rows(lake, [some_row(chance, FIRST), some_row(chance, FIRST + timedelta(days=2))])
     refresh(lake)
     record = json.loads((lake / "derived.json").read_text())
-    assert (record["schema"], record["through"]) == ("layercensus/derived/v1", "2026-03-03")
+    assert (record["schema"], record["through"]) == ("layercensus/derived/v2", "2026-03-03")
     assert list(record["rows"]) == ["2026-03-01", "2026-03-03"]
     # On the day between, the cluster of the first day counts with its row.
     assert carried_file(open_lake(lake), FIRST + timedelta(days=1)).exists()

@@ -1,12 +1,14 @@
 """Every question on every case: input rows, parameters, the answer counted by hand, through a real lake and engine."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from layercensus.data import read_json, read_text
+from layercensus.lake.cluster_lists import Account, ClusterLists, ListedCluster
 from layercensus.lake.contract import row_contract
 from layercensus.lake.engine import read_engine
 from layercensus.lake.questions import dollar_style, find_question, parameters_in, question_names
@@ -20,7 +22,9 @@ CASES = sorted(Path(__file__).parent.glob("*/*/case.json"))
 def test_answer_is_the_one_counted_by_hand(file: Path, tmp_path: Path) -> None:
     case: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     write_rows(tmp_path / "lake", [Row(**row) for row in case["rows"]])
-    with read_engine(tmp_path / "lake") as engine:
+    accounts = [Account(**account) for account in case.get("accounts", ())]
+    known = [ListedCluster(**listed) for listed in case.get("known", ())]
+    with read_engine(tmp_path / "lake", ClusterLists(accounts, known)) as engine:
         answer = engine.ask(file.parent.parent.name, **case["parameters"])
     wanted = case.get("where", {})
     assert [row for row in answer if wanted.items() <= row.items()] == case["answer"]
@@ -57,10 +61,19 @@ def test_columns_are_those_described_and_none_hides_a_source_column(name: str, t
 
 
 def test_what_is_counted_has_one_wording() -> None:
-    """The classes of a row as the sums take them, in the questions that ask single clusters too."""
-    texts = [find_question(name).sql for name in ("concentration", "quality")] + [read_text("lake/day_sums.sql")]
-    rules = {text[text.index("    CASE\n      WHEN signal") : text.index("AS with_packages")] for text in texts}
-    assert len(rules) == 1
+    """The classes of a row, and the numerators, as the sums take them, in what asks single clusters too."""
+    sums = read_text("lake/day_sums.sql")
+    units = read_text("lake/views/counted_days.sql")
+    for start, end in (("    CASE\n      WHEN signal", "AS with_packages"), ("WHEN nodes_expected", "AS unseen")):
+        wordings = {re.sub(r"\s+", " ", text[text.index(start) : text.index(end)]) for text in (sums, units)}
+        assert len(wordings) == 1
+    by_unit = find_question("by_unit").sql
+    for start, end in (
+        ("numerators AS (", "hits AS ("),
+        ("CASE numerator", "AS hit"),
+        ("SELECT\n    hits", "FROM hits"),
+    ):
+        assert len({text[text.index(start) : text.index(end)] for text in (sums, by_unit)}) == 1
 
 
 def test_population_of_parts_adds_up(tmp_path: Path) -> None:
@@ -71,7 +84,9 @@ def test_population_of_parts_adds_up(tmp_path: Path) -> None:
     with read_engine(tmp_path / "lake") as engine:
         answer = engine.ask("population", signal="capture", as_of="2026-03-07")
     sums = [
-        column for column in find_question("population").columns if column.startswith(("sum_", "units", "clusters"))
+        column
+        for column in find_question("population").columns
+        if column.startswith(("sum_", "units", "clusters", "reporters"))
     ]
     for numerator in {row["numerator"] for row in answer}:
         rows = [row for row in answer if row["numerator"] == numerator]

@@ -1,6 +1,6 @@
 """⇄ What was derived from which rows (`LAKE/derived.json`), and so what is to be made again.
 
-    {"schema": "layercensus/derived/v1", "through": "2026-03-04", "rows": {"2026-03-01": "1742 1795612345678901234"}}
+    {"schema": "layercensus/derived/v2", "through": "2026-03-04", "rows": {"2026-03-01": "1742 1795612345678901234"}}
 
 A file of rows is told from what it was by its size and time.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from layercensus.lake.folder import Lake, replace_file
 
-_SCHEMA = "layercensus/derived/v1"
+_SCHEMA = "layercensus/derived/v2"
 WINDOW_DAYS = 7
 _DAY = timedelta(days=1)
 

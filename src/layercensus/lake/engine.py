@@ -15,10 +15,12 @@ from pathlib import Path
 import duckdb
 
 from layercensus.errors import Fault, LakeError
+from layercensus.lake.cluster_lists import ClusterLists
 from layercensus.lake.folder import Lake, lake_for_reading
 from layercensus.lake.population import attach_population, damaged_beside
 from layercensus.lake.questions import asked_question, dollar_style, plain_answer
 from layercensus.lake.storage import attach_rows, connect, damaged_file
+from layercensus.lake.units import list_tables, list_views
 
 
 @dataclass(slots=True)
@@ -60,15 +62,29 @@ class Engine:
 
 
 @contextmanager
-def read_engine(lake: Path) -> Iterator[Engine]:
-    """Open a lake for questions; writers wait until the block ends.
+def read_engine(lake: Path, lists: ClusterLists | None = None) -> Iterator[Engine]:
+    """Open a lake for questions; writers wait until the block ends. `lists`: what is known of clusters beside it.
 
     Raises `NothingToDoError` where no lake is there, `LakeError` where it cannot be read.
     """
     with lake_for_reading(lake) as opened, connect() as connection:
         attach_rows(connection, opened)
         attach_population(connection, opened)
+        _attach_lists(connection, lists or ClusterLists())
         yield Engine(connection, opened, max(opened.days(), default=date.min))
+
+
+def _attach_lists(connection: duckdb.DuckDBPyConnection, lists: ClusterLists) -> None:
+    """Show what is known of clusters as tables, and the population as they make it."""
+    for table, (columns, rows) in list_tables(lists).items():
+        declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        connection.execute(f"CREATE TEMP TABLE {table} ({declared})")
+        if rows:
+            values = [list(column) for column in zip(*rows, strict=True)]
+            unnested = ", ".join("unnest(?)" for _ in columns)
+            connection.execute(f"INSERT INTO {table} SELECT {unnested}", values)
+    for view, text in list_views().items():
+        connection.execute(f"CREATE VIEW {view} AS {text}")
 
 
 def _refused(question: str, error: duckdb.Error) -> LakeError:

@@ -7,7 +7,7 @@
 
 It can be made anew from the rows alone at any time. `refresh` makes only what is missing: a day's population depends on
 the rows of seven days, so one that changed makes that of seven days change. `attach_population` shows it as the tables
-`active_days`, `day_sums` and `known_clusters`; what is not up to date it makes in memory, and writes nothing.
+`active_days`, `day_sums` and `heard_clusters`; what is not up to date it makes in memory, and writes nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +29,8 @@ _KNOWN = "signal VARCHAR, cluster_id VARCHAR, first_day DATE, last_day DATE"
 _SUMS = (
     "on_day DATE, signal VARCHAR, release VARCHAR, platform VARCHAR, numerator VARCHAR, clusters BIGINT, fresh BIGINT,"
     " units BIGINT, units_with BIGINT, sum_x DOUBLE, sum_y DOUBLE, sum_xx DOUBLE, sum_xy DOUBLE, sum_yy DOUBLE,"
-    " sum_unknown DOUBLE, clean BIGINT, extensions BIGINT, overrides BIGINT"
+    " sum_unknown DOUBLE, sum_xu DOUBLE, sum_yu DOUBLE, sum_uu DOUBLE, reporters BIGINT, max_x DOUBLE,"
+    " clean BIGINT, extensions BIGINT, overrides BIGINT"
 )
 Tick = Callable[[int, int], None]
 
@@ -81,13 +82,13 @@ def population_files(lake: Lake) -> dict[str, list[Path]]:
     return {
         "carried": sorted((lake.path / "carried").glob("on_day=*/carried.parquet")),
         "day_sums": [_sums_file(lake)],
-        "known_clusters": [_known_file(lake)],
+        "heard_clusters": [_known_file(lake)],
     }
 
 
 def table_columns(table: str) -> dict[str, ColumnType]:
     """Columns in their order of `cluster_days` and of the tables of `population_files`, for an engine that is told."""
-    words = {"carried": f"on_day DATE, {_rows()}", "day_sums": _SUMS, "known_clusters": _KNOWN}.get(table, _rows())
+    words = {"carried": f"on_day DATE, {_rows()}", "day_sums": _SUMS, "heard_clusters": _KNOWN}.get(table, _rows())
     return {name: ColumnType(kind) for name, kind in map(str.split, words.split(", "))}
 
 
@@ -128,7 +129,7 @@ def _write_all(connection: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan, ti
             tick(done + 1, len(plan.days))
     _see_tables(connection, lake, plan)
     _replace(connection, _sums_file(lake), "FROM day_sums ORDER BY signal, numerator, on_day, release, platform")
-    _replace(connection, _known_file(lake), "FROM known_clusters ORDER BY signal, cluster_id")
+    _replace(connection, _known_file(lake), "FROM heard_clusters ORDER BY signal, cluster_id")
 
 
 def _remove_leftovers(lake: Lake, plan: Plan, through: date | None) -> None:
@@ -167,7 +168,7 @@ def _see_carried(connection: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan) 
 
 
 def _see_tables(connection: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan) -> None:
-    """Show `day_sums` and `known_clusters`: what is kept, and in its place what is late."""
+    """Show `day_sums` and `heard_clusters`: what is kept, and in its place what is late."""
     connection.execute("CREATE OR REPLACE TEMP TABLE late_days AS SELECT unnest($1) AS on_day", [list(plan.days)])
     # What is kept is of the rows in the record; without one it is of nothing.
     kept = bool(plan.record.rows)
@@ -182,7 +183,7 @@ def _see_tables(connection: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan) -
     changed = plan.found if plan.gone else plan.changed
     _see(connection, "changed_rows", [lake.day_file(day) for day in changed], _rows())
     connection.execute("""
-        CREATE OR REPLACE VIEW known_clusters AS
+        CREATE OR REPLACE VIEW heard_clusters AS
         SELECT signal, cluster_id, MIN(first_day) AS first_day, MAX(last_day) AS last_day
         FROM (
           SELECT signal, cluster_id, first_day, last_day FROM kept_known

@@ -17,12 +17,14 @@ from pyspark.sql import DataFrame, SparkSession
 
 from layercensus.data import read_text
 from layercensus.errors import LakeError
+from layercensus.lake.cluster_lists import ClusterLists
 from layercensus.lake.contract import ColumnType, row_contract
 from layercensus.lake.derivation import WINDOW_DAYS
 from layercensus.lake.folder import Lake, lake_for_reading
 from layercensus.lake.population import is_up_to_date, population_files, table_columns
 from layercensus.lake.questions import asked_question, plain_answer
 from layercensus.lake.spark_session import SPARK_ERRORS, refused_by_spark, spark_session
+from layercensus.lake.units import list_tables, list_views
 
 _SPARK_TYPES = {ColumnType.VARCHAR: "STRING", ColumnType.TIMESTAMP: "TIMESTAMP_NTZ"}
 _TIDY = "bring it up to date first: layercensus tidy --lake DIR"
@@ -76,11 +78,12 @@ class SparkEngine:
         sums = self.session.sql(read_text("lake/day_sums.sql"))
         self.session.table("kept_days").unionByName(late).createOrReplaceTempView("active_days")
         self.session.table("kept_sums").unionByName(sums).createOrReplaceTempView("day_sums")
+        _see_units(self.session)
         self.shown = day
 
 
 @contextmanager
-def read_spark_engine(lake: Path, master: str) -> Iterator[SparkEngine]:
+def read_spark_engine(lake: Path, master: str, lists: ClusterLists | None = None) -> Iterator[SparkEngine]:
     """Open a lake for questions on the Spark of this master (`local[*]`, `spark://HOST:PORT`); writers wait.
 
     Raises `NothingToDoError` where no lake is there, `LakeError` where it cannot be read, what lies beside its rows is
@@ -89,17 +92,17 @@ def read_spark_engine(lake: Path, master: str) -> Iterator[SparkEngine]:
     with lake_for_reading(lake) as opened:
         _check(opened)
         with spark_session(master) as session:
-            yield attach_lake(session, opened)
+            yield attach_lake(session, opened, lists)
 
 
-def attach_lake(session: SparkSession, lake: Lake) -> SparkEngine:
+def attach_lake(session: SparkSession, lake: Lake, lists: ClusterLists | None = None) -> SparkEngine:
     """Show a lake, which the caller holds, to a session as the tables of the questions. Raises `LakeError`."""
     _check(lake)
     files = population_files(lake)
     try:
         _see(session, lake.day_files(), "cluster_days", lake.path / "rows")
         _see(session, files["carried"], "carried", lake.path / "carried")
-        for name in ("day_sums", "known_clusters"):
+        for name in ("day_sums", "heard_clusters"):
             _see(session, [file for file in files[name] if file.exists()], name, lake.path)
         kept = session.sql(f"""
             SELECT day AS on_day, {_row_names()} FROM {row_contract().table}
@@ -108,9 +111,21 @@ def attach_lake(session: SparkSession, lake: Lake) -> SparkEngine:
         for name, table in (("days", kept), ("sums", session.table("day_sums"))):
             table.createOrReplaceTempView(f"kept_{name}")
         kept.createOrReplaceTempView("active_days")
+        for table, (columns, rows) in list_tables(lists or ClusterLists()).items():
+            declared = ", ".join(
+                f"{name} {_SPARK_TYPES.get(ColumnType[kind], kind) if kind in ColumnType.__members__ else kind}"
+                for name, kind in columns.items()
+            )
+            session.createDataFrame(rows, declared).createOrReplaceTempView(table)
+        _see_units(session)
     except SPARK_ERRORS as error:
         raise refused_by_spark(error, str(lake.path)) from error
     return SparkEngine(session, lake, max(lake.days(), default=date.min))
+
+
+def _see_units(session: SparkSession) -> None:
+    for view, text in list_views().items():
+        session.sql(text).createOrReplaceTempView(view)
 
 
 def _check(lake: Lake) -> None:

@@ -36,8 +36,8 @@ active AS (
 SELECT
   with_packages AS packages_each,
   classified AS classified_each,
-  COUNT(*) AS clusters
+  COUNT(*) AS units
 FROM active
 WHERE classified > 0
 GROUP BY with_packages, classified
-ORDER BY packages_each DESC, classified_each, clusters
+ORDER BY packages_each DESC, classified_each, units

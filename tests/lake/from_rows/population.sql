@@ -49,6 +49,7 @@ dimensions AS (
   SELECT 'all' AS dimension
   UNION ALL SELECT 'release'
   UNION ALL SELECT 'platform'
+  UNION ALL SELECT 'cell'
 ),
 
 -- Null where the cluster's signal cannot tell the numerator.
@@ -86,9 +87,11 @@ grouped AS (
     dimension,
     CASE dimension
       WHEN 'release' THEN COALESCE(release, 'unknown')
+      WHEN 'cell' THEN COALESCE(release, 'unknown')
       WHEN 'platform' THEN COALESCE(platform, 'unknown')
       ELSE 'all'
-    END AS group_key
+    END AS group_key,
+    CASE WHEN dimension = 'cell' THEN COALESCE(platform, 'unknown') END AS second_key
   FROM measured
   CROSS JOIN dimensions
 )
@@ -96,8 +99,11 @@ grouped AS (
 SELECT
   dimension,
   group_key,
+  second_key,
   numerator,
   COUNT(*) AS clusters,
+  SUM(CASE WHEN x > 0 THEN 1 ELSE 0 END) AS clusters_classified,
+  SUM(CASE WHEN y > 0 THEN 1 ELSE 0 END) AS clusters_with,
   SUM(CASE WHEN x > 0 THEN 1 ELSE 0 END) AS units,
   SUM(CASE WHEN y > 0 THEN 1 ELSE 0 END) AS units_with,
   SUM(x) AS sum_x,
@@ -106,9 +112,14 @@ SELECT
   SUM(x * y) AS sum_xy,
   SUM(y * y) AS sum_yy,
   SUM(u) AS sum_unknown,
+  SUM(x * u) AS sum_xu,
+  SUM(y * u) AS sum_yu,
+  SUM(u * u) AS sum_uu,
+  SUM(CASE WHEN x + u > 0 THEN 1 ELSE 0 END) AS reporters,
+  MAX(x) AS max_x,
   SUM(nodes_clean) AS clean,
   SUM(nodes_extensions) AS extensions,
   SUM(nodes_overrides) AS overrides
 FROM grouped
-GROUP BY dimension, group_key, numerator
-ORDER BY dimension, group_key, numerator
+GROUP BY dimension, group_key, second_key, numerator
+ORDER BY dimension, group_key, second_key, numerator

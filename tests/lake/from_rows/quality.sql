@@ -51,6 +51,7 @@ SELECT
   COALESCE(SUM(unread), 0) AS unread_machines,
   CASE WHEN COUNT(nodes_expected) > 0 THEN SUM(unseen) END AS unseen_machines,
   COUNT(CASE WHEN classified = 0 THEN 1 END) AS unread_clusters,
-  COUNT(CASE WHEN cluster_id IS NOT NULL AND release IS NULL THEN 1 END) AS unknown_release
+  COUNT(CASE WHEN cluster_id IS NOT NULL AND release IS NULL THEN 1 END) AS unknown_release,
+  COUNT(cluster_id) AS without_account
 FROM heard
 LEFT JOIN active ON 1 = 1

@@ -78,6 +78,11 @@ SELECT
   SUM(x * y) AS sum_xy,
   SUM(y * y) AS sum_yy,
   SUM(u) AS sum_unknown,
+  SUM(x * u) AS sum_xu,
+  SUM(y * u) AS sum_yu,
+  SUM(u * u) AS sum_uu,
+  COUNT(CASE WHEN x + u > 0 THEN 1 END) AS reporters,
+  MAX(x) AS max_x,
   CAST(SUM(nodes_clean) AS BIGINT) AS clean,
   CAST(SUM(nodes_extensions) AS BIGINT) AS extensions,
   CAST(SUM(nodes_overrides) AS BIGINT) AS overrides

@@ -1,26 +1,9 @@
 -- What is wrong or missing behind the headline, in one row.
-WITH counted AS (
-  SELECT
-    active_days.*,
-    CASE
-      WHEN signal = 'mcd' THEN proxy_none + proxy_unsupported
-      ELSE nodes_clean + nodes_extensions + nodes_overrides + nodes_packages
-    END AS classified,
-    CASE WHEN signal = 'mcd' THEN proxy_unknown ELSE nodes_unknown END AS unread,
-    CASE WHEN signal = 'mcd' THEN proxy_unsupported ELSE nodes_packages END AS with_packages
-  FROM active_days
+WITH active AS (
+  SELECT *
+  FROM counted_days
   WHERE signal = :signal
     AND on_day = CAST(:as_of AS DATE)
-),
-
-active AS (
-  SELECT
-    counted.*,
-    CASE
-      WHEN nodes_expected > classified + unread THEN nodes_expected - classified - unread
-      ELSE 0
-    END AS unseen
-  FROM counted
 ),
 
 heard AS (
@@ -41,6 +24,7 @@ SELECT
   COALESCE(SUM(unread), 0) AS unread_machines,
   CASE WHEN COUNT(nodes_expected) > 0 THEN SUM(unseen) END AS unseen_machines,
   COUNT(CASE WHEN classified = 0 THEN 1 END) AS unread_clusters,
-  COUNT(CASE WHEN cluster_id IS NOT NULL AND release IS NULL THEN 1 END) AS unknown_release
+  COUNT(CASE WHEN cluster_id IS NOT NULL AND release IS NULL THEN 1 END) AS unknown_release,
+  COUNT(CASE WHEN cluster_id IS NOT NULL AND account IS NULL THEN 1 END) AS without_account
 FROM heard
 LEFT JOIN active ON 1 = 1
