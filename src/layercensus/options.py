@@ -139,9 +139,29 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lake", type=given, required=True, metavar="DIR", help="the lake to read")
-    parser.add_argument("--by", choices=("release", "platform", "need"), help="a table by this dimension; text and csv")
+    parser.add_argument(
+        "--by",
+        choices=("release", "platform", "age", "account_class", "need"),
+        help="a table by this dimension; text and csv",
+    )
     parser.add_argument("--as-of", type=day, metavar="DAY", help="the day the report is about (default: the newest)")
     parser.add_argument("--signal", choices=("layercensus", "mcd", "capture"), help="where the numbers come from")
+    parser.add_argument(
+        "--accounts", type=given, metavar="FILE", help="whose clusters these are: cluster_id,account,internal,class"
+    )
+    parser.add_argument(
+        "--known-clusters", type=given, metavar="FILE", help="which clusters exist: cluster_id,machines"
+    )
+    parser.add_argument(
+        "--weights", type=given, metavar="FILE", help="how many exist of each kind: release,platform,class,clusters"
+    )
+    parser.add_argument("--publish", action="store_true", help="tell nothing of few clusters, in any format")
+    parser.add_argument(
+        "--min-clusters",
+        type=up_to(9999, least=2),
+        metavar="N",
+        help="with --publish: how many are not few (default: 10)",
+    )
     parser.add_argument("--format", choices=("text", "json", "html", "csv"), default="text", help="default: text")
     parser.add_argument("-o", "--output", type=given, metavar="FILE", help="write there instead of standard output")
     parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="default: duckdb")

@@ -101,10 +101,24 @@ def test_every_figure_by_hand(tmp_path: Path) -> None:
     assert blocked["refuse_any_local_change"]["share"] == 11 / 30
     assert (blocked["refuse_any_local_change"]["machines"], blocked["refuse_any_local_change"]["clusters"]) == (11, 2)
     assert found["concentration"] == {
-        "top1_percent_share": 4 / 6, "largest_share": 4 / 6, "curve": [[0, 0], [0.5, 4 / 6], [1, 1]],
+        "top1_percent_share": 4 / 6, "largest_share": 4 / 6, "top5_share": 1, "curve": [[0, 0], [0.5, 4 / 6], [1, 1]],
+        "largest_size": 20 / 30, "influence": pytest.approx(0.4 - 0.2), "share_without": 4 / 10,
     }  # fmt: skip
+    assert headline["units"] == 2
+    assert headline["cautions"] == ["few_units", "few_with_packages", "large_unit"]
+    assert [(cell["release"], cell["platform"], cell["share"]) for cell in found["cells"]] == [
+        ("4.9", "AWS", 0.4), ("4.14", "unknown", 0.1), ("unknown", "AWS", None),
+    ]  # fmt: skip
+    assert [(group["key"], group["share"]) for group in found["by"]["age"]] == [("young", 0.2)]
     (day,) = found["trend"]
-    assert day == {"day": DAY, "share": 0.2, "ci95": headline["ci95"], "bounds": headline["bounds"], "clusters": 3}
+    assert day == {
+        "day": DAY, "share": 0.2, "ci95": headline["ci95"], "bounds": headline["bounds"],
+        "classified": 30, "packages": 6, "unknown": 5, "clusters": 3,
+    }  # fmt: skip
+    assert [(one["key"], len(one["days"])) for one in found["trend_by"]["release"]] == [
+        ("4.9", 1), ("4.14", 1), ("unknown", 1),
+    ]  # fmt: skip
+    assert found["changes"] == []
     assert found["quality"] == {
         "silent": 0, "silent_clusters": [], "stale": 0, "incomplete": None, "skewed": None, "suspected_clones": None,
         "dark_releases": None, "unread_machines": 4, "unseen_machines": 1, "unread_clusters": 1, "unknown_release": 1,

@@ -10,6 +10,7 @@ import pytest
 
 from layercensus.errors import UsageError
 from layercensus.report.estimator import Sums, estimate, wilson
+from layercensus.report.figures import Clusters, Group, Headline, Machines, NeedGroup, Part
 from layercensus.report.format_csv import format_report_csv
 from layercensus.report.format_html import render_report_html
 from layercensus.report.format_text import format_report_text
@@ -17,15 +18,10 @@ from layercensus.report.sentence import fleet_sentence
 from layercensus.report.shape import (
     DIMENSIONS,
     By,
-    Clusters,
     Concentration,
-    Group,
-    Headline,
-    Machines,
-    NeedGroup,
-    Part,
     Quality,
     Report,
+    TrendBy,
     TrendDay,
     WhatIfBlocked,
 )
@@ -39,14 +35,17 @@ def headline(*clusters: tuple[int, int, int], reporting: int | None = None) -> H
     """Figures of clusters given as (classified, with packages, unknown)."""
     sums = Sums()
     for x, y, unknown in clusters:
-        sums += Sums(int(x > 0), int(y > 0), x, y, x * x, x * y, y * y, unknown)
+        u = unknown
+        sums += Sums(int(x > 0), int(y > 0), x, y, x * x, x * y, y * y, u, x * u, y * u, u * u, int(x + u > 0), x)
     found = estimate(sums)
     classified, hits, unknown = round(sums.x), round(sums.y), round(sums.unknown)
     return Headline(
         share=found.share,
         share_any=found.share,
         ci95=found.ci95,
+        ci95_any=found.ci95,
         bounds=found.bounds,
+        bounds_ci95=found.bounds_ci95,
         machines=Machines(classified - hits, 0, 0, hits, unknown, classified, classified + unknown),
         clusters=Clusters(
             len(clusters) if reporting is None else reporting,
@@ -55,8 +54,10 @@ def headline(*clusters: tuple[int, int, int], reporting: int | None = None) -> H
             sums.units_with / sums.units if sums.units else None,
             wilson(sums.units_with, sums.units),
         ),
+        units=sums.units,
         design_effect=found.design_effect,
         effective_machines=found.effective_machines,
+        cautions=(),
     )
 
 
@@ -73,12 +74,21 @@ def report(figures: Headline, signal: str = "capture", key: str = "4.14", days: 
         population=population[signal],
         unit="cluster",
         headline=figures,
-        by=By((Group(key, figures),), (Group(key, figures),), (NeedGroup("agent", part),)),
+        by=By((Group(key, figures),), (Group(key, figures),), (), (), (NeedGroup("agent", part),)),
+        cells=(),
         trend=tuple(
-            TrendDay(f"2026-03-{day + 1:02}", figures.share, figures.ci95, figures.bounds, 3) for day in range(days)
+            TrendDay(f"2026-03-{day + 1:02}", figures.share, figures.ci95, figures.bounds, 3, 2, 1, 3)
+            for day in range(days)
         ),
-        concentration=Concentration(0.5, 0.5, ((0.0, 0.0), (1.0, 1.0))),
+        trend_by=TrendBy((), ()),
+        changes=(),
+        concentration=Concentration(0.5, 0.5, 1.0, ((0.0, 0.0), (1.0, 1.0)), 0.5, 0.1, 0.2),
         what_if_blocked=WhatIfBlocked(part, part),
+        weighted=None,
+        known_clusters=None,
+        proxy=None,
+        accounts=None,
+        published=None,
         quality=Quality(2, (), 0, None, None, None, None, figures.machines.unknown, None, 0, 0),
     )
 
@@ -212,7 +222,7 @@ def test_text_table_of_a_dimension() -> None:
 
 def test_an_unknown_dimension_is_wrong_usage() -> None:
     for render in (format_report_text, format_report_csv):
-        with pytest.raises(UsageError, match="release, platform, need"):
+        with pytest.raises(UsageError, match="release, platform, age, account_class, need"):
             render(report(headline()), "colour")
 
 

@@ -1,36 +1,40 @@
-"""From an engine's answers to a `Report`: which signal, which day, and the estimator fed with sums.
+"""From an engine's answers to a `Report`: which signal, which day, and what of it may be told.
 
-Pure but for the engine passed in. What it reads is the answers of `data/questions`, such as one row of `population`:
-
-    {"dimension": "release", "group_key": "4.14", "numerator": "packages", "clusters": 3, "units": 3, "sum_x": 10.0, …}
+Pure but for the engine passed in. What it reads is the answers of `data/questions`; figures are made in `population`,
+`trends` and `beside`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
-from layercensus.errors import Fault, NothingToDoError, ReportError, UsageError
-from layercensus.model import Need
-from layercensus.report.estimator import Estimate, Sums, estimate, wilson
+from layercensus.errors import Fault, NothingToDoError, UsageError
+from layercensus.report import beside, trends
+from layercensus.report.answer_values import Answering, is_day, text_of
+from layercensus.report.estimator import Sums
+from layercensus.report.figures import Group, Part
+from layercensus.report.population import (
+    NOTHING,
+    Key,
+    Numerators,
+    by_key,
+    cells,
+    groups_of,
+    headline,
+    merged,
+    needs,
+    part,
+)
 from layercensus.report.shape import (
     SIMULATED,
-    UNKNOWN_KEY,
+    Accounts,
     By,
-    Clusters,
-    Concentration,
-    Group,
-    Headline,
-    Machines,
-    NeedGroup,
-    Part,
-    Quality,
+    Proxy,
+    Published,
     Report,
-    SilentCluster,
     TrendDay,
     WhatIfBlocked,
 )
+from layercensus.report.suppression import is_told, suppressed_by_week, suppressed_needs
 
 # In the order in which one is taken where nobody chose.
 POPULATIONS = {
@@ -38,243 +42,188 @@ POPULATIONS = {
     "mcd": "clusters whose MCD gauge was recorded",
     "capture": "these captures",
 }
-_CURVE_POINTS = 100
-
-
-class Answering(Protocol):
-    """What the report needs of an engine: answers to questions by name, as plain rows."""
-
-    def ask(self, question: str, **parameters: str) -> list[dict[str, object]]:
-        """Answer one question."""
-        ...
+_ALL: Key = ("all", None)
+_UNTOLD = Part(None, None, None, None, None, suppressed=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
-    """One row of `population`: one dimension, one key, one numerator."""
+class Asked:
+    """What a report is asked for beside the number.
 
-    clusters: int
-    sums: Sums
-    clean: int | None
-    extensions: int | None
-    overrides: int | None
+    `is_simulated`: the rows were made up. `accounts`, `clusters_without_account`: of a list that the engine holds, or
+    None; `has_known_clusters`: whether it holds a list of those that exist. `margins`: known clusters of each cell made
+    of `margin_columns`. `min_clusters`: as small as a part may be that is published, or None where nothing is.
+    """
+
+    is_simulated: bool = False
+    has_accounts: bool = False
+    has_known_clusters: bool = False
+    margin_columns: Sequence[str] = ()
+    margins: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    min_clusters: int | None = None
+
+    @property
+    def least(self) -> int:
+        """Fewest units of which anything is told."""
+        return self.min_clusters or 1
 
 
-_NOTHING = _Cell(0, Sums(), 0, 0, 0)
-_Cells = Mapping[tuple[str, str, str], _Cell]
-
-
-def build_report(engine: Answering, *, as_of: str | None, signal: str | None, is_simulated: bool = False) -> Report:
-    """Answer for one day and one signal; `is_simulated` if the rows were made up, which the report then says.
+def build_report(engine: Answering, *, as_of: str | None, signal: str | None, asked: Asked | None = None) -> Report:
+    """Answer for one day and one signal.
 
     `as_of` is a day as 2026-03-01, by default the newest of the signal; `signal` is by default `layercensus`, else
     `mcd`, else `capture`, whichever has a row by then. Raises `UsageError` for what is no day or no signal, and
     `NothingToDoError` where the lake has no such row.
     """
-    signal, as_of = _chosen(engine, as_of, signal)
-    cells = _population(engine.ask("population", signal=signal, as_of=as_of))
-    return Report(
-        as_of=as_of,
-        signal=signal,
-        population=SIMULATED if is_simulated else POPULATIONS[signal],
-        unit="cluster",
-        headline=_headline(cells, "all", "all"),
-        by=By(
-            release=_groups(cells, "release"),
-            platform=_groups(cells, "platform"),
-            need=tuple(NeedGroup(need.value, _part(cells, f"need_{need.value}")) for need in Need),
-        ),
-        trend=tuple(_trend_day(row) for row in engine.ask("trend", signal=signal, as_of=as_of)),
-        concentration=_concentration(engine.ask("concentration", signal=signal, as_of=as_of)),
-        what_if_blocked=WhatIfBlocked(
-            refuse_packages=_part(cells, "packages"), refuse_any_local_change=_part(cells, "any_local_change")
-        ),
-        quality=_quality(engine, signal, as_of),
-    )
+    return _Answers(engine, asked or Asked(), *_chosen(engine, as_of, signal)).report()
 
 
-def _chosen(engine: Answering, as_of: str | None, signal: str | None) -> tuple[str, str]:
-    """Signal and day to answer for."""
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """One report in the making."""
+
+    engine: Answering
+    asked: Asked
+    signal: str
+    as_of: str
+    first: str
+
+    def report(self) -> Report:
+        asked, signal, as_of = self.asked, self.signal, self.as_of
+        groups = self._groups()
+        whole = groups["all"].get(_ALL, {})
+        days = self._trend()
+        weekly = trends.week_days([day.day for day in days], as_of)
+        weeks = self._weeks(weekly)
+        suppressed = self._suppressed(weeks)
+        now = {name: found[-1] if found else frozenset() for name, found in suppressed.items()}
+        by = self._by(groups, whole, now)
+        packages = whole.get("packages", NOTHING)
+        quality, without_account = beside.quality(self.engine, signal, as_of, self.first)
+        return Report(
+            as_of=as_of,
+            signal=signal,
+            population=SIMULATED if asked.is_simulated else POPULATIONS[signal],
+            unit="account" if asked.has_accounts else "cluster",
+            headline=headline(whole),
+            by=by,
+            cells=cells(groups["cell"]) if asked.min_clusters is None else (),
+            trend=tuple(days) if asked.min_clusters is None else tuple(day for day in days if day.day in set(weekly)),
+            trend_by=trends.trend_by(weeks, suppressed),
+            changes=trends.changes(self.engine, signal, as_of, self.first, asked.least),
+            concentration=beside.concentration(self.engine, signal, as_of, asked.least),
+            what_if_blocked=WhatIfBlocked(part(whole, "packages"), part(whole, "any_local_change")),
+            weighted=(
+                beside.weighted(self.engine, signal, as_of, asked.margin_columns, asked.margins)
+                if asked.margins
+                else None
+            ),
+            known_clusters=(
+                beside.known_clusters(self.engine, signal, as_of, packages.sums, asked.least)
+                if asked.has_known_clusters
+                else None
+            ),
+            proxy=Proxy(_proxy_bounds(packages.sums)) if signal == "mcd" else None,
+            accounts=self._accounts(packages.sums.units, without_account) if asked.has_accounts else None,
+            published=self._published(by) if asked.min_clusters is not None else None,
+            quality=quality if asked.min_clusters is None else replace(quality, silent_clusters=()),
+        )
+
+    def _groups(self) -> dict[str, dict[Key, Numerators]]:
+        """Groups of each dimension; from kept sums where units are clusters."""
+        dimensions = ["all", "release", "platform", "cell"]
+        if self.asked.has_accounts:
+            return {name: self._ask_units(name) for name in [*dimensions, "age", "account_class"]}
+        rows = self.engine.ask("population", signal=self.signal, as_of=self.as_of)
+        kept = {name: groups_of(row for row in rows if text_of(row, "dimension") == name) for name in dimensions}
+        return kept | {"age": self._ask_units("age"), "account_class": {}}
+
+    def _ask_units(self, dimension: str) -> dict[Key, Numerators]:
+        """Groups of one dimension, by units; with every numerator for the whole, else with those of a headline."""
+        numerators = ("every",) if dimension == "all" else ("packages", "packages_or_overrides")
+        answers = [
+            self.engine.ask("by_unit", signal=self.signal, as_of=self.as_of, dimension=dimension, numerator=numerator)
+            for numerator in numerators
+        ]
+        return groups_of(row for answer in answers for row in answer)
+
+    def _trend(self) -> list[TrendDay]:
+        days = trends.trend(self.engine, self.signal, self.as_of)
+        if not self.asked.has_accounts:
+            return days
+        weekly = trends.week_days([day.day for day in days], self.as_of)
+        return trends.weekly_trend(self.engine, self.signal, weekly)
+
+    def _weeks(self, days: Sequence[str]) -> trends.Weeks:
+        if self.asked.has_accounts:
+            dimensions = [*trends.KEPT_DIMENSIONS, "account_class"]
+            return trends.weeks_by_key_of_units(self.engine, self.signal, days, dimensions)
+        return trends.weeks_by_key(self.engine, self.signal, self.as_of, days)
+
+    def _suppressed(self, weeks: trends.Weeks) -> dict[str, list[frozenset[str]]]:
+        """Keys that are published only added up, by dimension and week."""
+        if self.asked.min_clusters is None:
+            return {}
+        return {
+            name: suppressed_by_week(
+                ({key: found.size for key, found in keys.items()} for keys in days.values()), self.asked.min_clusters
+            )
+            for name, days in weeks.items()
+        }
+
+    def _by(
+        self, groups: Mapping[str, Mapping[Key, Numerators]], whole: Numerators, now: Mapping[str, frozenset[str]]
+    ) -> By:
+        listed = needs(whole)
+        if self.asked.min_clusters is not None:
+            untold = suppressed_needs({one.key: one.figures.clusters or 0 for one in listed}, self.asked.min_clusters)
+            listed = tuple(replace(one, figures=_UNTOLD) if one.key in untold else one for one in listed)
+        return By(
+            release=merged(groups["release"], now.get("release", frozenset())),
+            platform=merged(groups["platform"], now.get("platform", frozenset())),
+            # Who is young changes every week, so what stays would tell who came.
+            age=by_key(groups["age"]) if self.asked.min_clusters is None else (),
+            account_class=merged(groups["account_class"], now.get("account_class", frozenset())),
+            need=listed,
+        )
+
+    def _accounts(self, units: int, without: int) -> Accounts | None:
+        internal = headline(next(iter(self._ask_units("internal").values()), {}))
+        if not is_told(internal.clusters.reporting, self.asked.least):
+            return None
+        return Accounts(units, without, internal)
+
+    def _published(self, by: By) -> Published:
+        groups: list[Group] = [*by.release, *by.platform, *by.account_class]
+        count = sum(len(group.merged) for group in groups) + sum(one.figures.suppressed for one in by.need)
+        return Published(self.asked.least, count)
+
+
+def _proxy_bounds(sums: Sums) -> tuple[float, float] | None:
+    """From none of the machines that the gauge counts to all of them and the unknown ones."""
+    total = sums.x + sums.unknown
+    return (0.0, (sums.y + sums.unknown) / total) if total else None
+
+
+def _chosen(engine: Answering, as_of: str | None, signal: str | None) -> tuple[str, str, str]:
+    """Signal and day to answer for, and the first day of that signal."""
     if signal is not None and signal not in POPULATIONS:
         raise UsageError(f"there is no signal {signal!r}", "--signal", Fault.USAGE, f"use {', '.join(POPULATIONS)}")
-    if as_of is not None and not _is_day(as_of):
+    if as_of is not None and not is_day(as_of):
         raise UsageError(f"{as_of!r} is no day", "--as-of", Fault.USAGE, "write it as 2026-03-01")
     newest: dict[str, str] = {}
-    oldest = ""
+    oldest: dict[str, str] = {}
     for row in engine.ask("days"):
-        spoken, day = _text(row, "signal"), _text(row, "on_day")
+        spoken, day = text_of(row, "signal"), text_of(row, "on_day")
         if signal in {None, spoken}:
-            oldest = min(oldest or day, day)
+            oldest[spoken] = min(oldest.get(spoken, day), day)
             if as_of is None or day <= as_of:
                 newest[spoken] = max(newest.get(spoken, day), day)
     for candidate in POPULATIONS:
         if candidate in newest:
-            return candidate, as_of or newest[candidate]
+            return candidate, as_of or newest[candidate], oldest[candidate]
     what = "the lake has no row" + (f" of signal {signal}" if signal else "")
     if oldest:
-        next_step = f"the first day is {oldest}"
+        next_step = f"the first day is {min(oldest.values())}"
         raise NothingToDoError(f"{what} on {as_of} or before", next_step=next_step)
     raise NothingToDoError(what, next_step="fill it first: layercensus import PATH or --prometheus URL, or collect")
-
-
-def _population(rows: Sequence[Mapping[str, object]]) -> _Cells:
-    return {
-        (_text(row, "dimension"), _text(row, "group_key"), _text(row, "numerator")): _Cell(
-            clusters=_whole(row, "clusters"),
-            sums=_sums(row),
-            clean=_maybe(row, "clean"),
-            extensions=_maybe(row, "extensions"),
-            overrides=_maybe(row, "overrides"),
-        )
-        for row in rows
-    }
-
-
-def _headline(cells: _Cells, dimension: str, key: str) -> Headline:
-    cell = cells.get((dimension, key, "packages"), _NOTHING)
-    either = estimate(cells.get((dimension, key, "packages_or_overrides"), _NOTHING).sums)
-    found, sums = estimate(cell.sums), cell.sums
-    return Headline(
-        share=found.share,
-        share_any=either.share,
-        ci95=found.ci95,
-        bounds=found.bounds,
-        machines=Machines(
-            clean=cell.clean,
-            extensions=cell.extensions,
-            overrides=cell.overrides,
-            packages=round(sums.y),
-            unknown=round(sums.unknown),
-            classified=round(sums.x),
-            total=round(sums.x + sums.unknown),
-        ),
-        clusters=Clusters(
-            reporting=cell.clusters,
-            classified=sums.units,
-            with_packages=sums.units_with,
-            share=sums.units_with / sums.units if sums.units else None,
-            ci95=wilson(sums.units_with, sums.units),
-        ),
-        design_effect=found.design_effect,
-        effective_machines=found.effective_machines,
-    )
-
-
-def _groups(cells: _Cells, dimension: str) -> tuple[Group, ...]:
-    keys = {key for of, key, _ in cells if of == dimension}
-    return tuple(Group(key, _headline(cells, dimension, key)) for key in sorted(keys, key=_reading_order))
-
-
-def _part(cells: _Cells, numerator: str) -> Part:
-    sums = cells.get(("all", "all", numerator), _NOTHING).sums
-    found: Estimate = estimate(sums)
-    told = found.share is not None
-    return Part(
-        share=found.share,
-        ci95=found.ci95,
-        bounds=found.bounds,
-        machines=round(sums.y) if told else None,
-        clusters=sums.units_with if told else None,
-    )
-
-
-def _trend_day(row: Mapping[str, object]) -> TrendDay:
-    found = estimate(_sums(row))
-    return TrendDay(_text(row, "on_day"), found.share, found.ci95, found.bounds, _whole(row, "clusters"))
-
-
-def _concentration(rows: Sequence[Mapping[str, object]]) -> Concentration:
-    """Read the spread off clusters that come in runs of equals, those with most machines in the numerator first."""
-    runs = [(_whole(row, "packages_each"), _whole(row, "clusters")) for row in rows]
-    clusters = sum(count for _, count in runs)
-    machines = sum(each * count for each, count in runs)
-    if machines == 0:
-        return Concentration(None, None, ())
-    points = sorted({math.ceil(clusters * step / _CURVE_POINTS) for step in range(1, _CURVE_POINTS + 1)})
-    curve = tuple((point / clusters, _held(runs, point) / machines) for point in points)
-    return Concentration(
-        top1_percent_share=_held(runs, math.ceil(clusters / 100)) / machines,
-        largest_share=runs[0][0] / machines,
-        curve=((0.0, 0.0), *curve),
-    )
-
-
-def _held(runs: Sequence[tuple[int, int]], clusters: int) -> int:
-    """Machines in the numerator that the first so many clusters hold."""
-    held, left = 0, clusters
-    for each, count in runs:
-        taken = min(count, left)
-        held += each * taken
-        left -= taken
-    return held
-
-
-def _quality(engine: Answering, signal: str, as_of: str) -> Quality:
-    (row,) = engine.ask("quality", signal=signal, as_of=as_of)
-    silent = engine.ask("silent", signal=signal, as_of=as_of)
-    return Quality(
-        silent=_whole(row, "silent"),
-        silent_clusters=tuple(SilentCluster(_text(one, "cluster_id"), _text(one, "last_day")) for one in silent),
-        stale=_whole(row, "stale"),
-        # A lake of rows cannot tell these; what receives the rows can.
-        incomplete=None,
-        suspected_clones=None,
-        dark_releases=None,
-        skewed=_maybe(row, "skewed"),
-        unread_machines=_whole(row, "unread_machines"),
-        unseen_machines=_maybe(row, "unseen_machines"),
-        unread_clusters=_whole(row, "unread_clusters"),
-        unknown_release=_whole(row, "unknown_release"),
-    )
-
-
-def _reading_order(key: str) -> tuple[int, list[int], str]:
-    """Releases by their numbers, words by the alphabet, what is not known last."""
-    numbers = [int(part) for part in key.replace("-", ".").split(".") if part.isdecimal()]
-    return int(key == UNKNOWN_KEY), numbers, key
-
-
-def _sums(row: Mapping[str, object]) -> Sums:
-    return Sums(
-        units=_whole(row, "units"),
-        units_with=_whole(row, "units_with"),
-        x=_number(row, "sum_x"),
-        y=_number(row, "sum_y"),
-        xx=_number(row, "sum_xx"),
-        xy=_number(row, "sum_xy"),
-        yy=_number(row, "sum_yy"),
-        unknown=_number(row, "sum_unknown"),
-    )
-
-
-def _is_day(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def _text(row: Mapping[str, object], column: str) -> str:
-    value = row.get(column)
-    if isinstance(value, str):
-        return value
-    raise _unexpected(column, value)
-
-
-def _number(row: Mapping[str, object], column: str) -> float:
-    value = row.get(column)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise _unexpected(column, value)
-
-
-def _whole(row: Mapping[str, object], column: str) -> int:
-    return round(_number(row, column))
-
-
-def _maybe(row: Mapping[str, object], column: str) -> int | None:
-    return None if row.get(column) is None else _whole(row, column)
-
-
-def _unexpected(column: str, value: object) -> ReportError:
-    return ReportError(f"the engine answered {value!r} where a value was due", f"column {column}", Fault.US)

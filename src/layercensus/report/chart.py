@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from layercensus.report.estimator import Interval
-from layercensus.report.shape import Headline, TrendDay
+from layercensus.report.figures import Headline
+from layercensus.report.shape import TrendDay
 from layercensus.report.wording import percent, percent_range
 
 _TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -7,8 +7,9 @@ gets an apostrophe before it.
 import csv
 import io
 
-from layercensus.report.format_text import known_dimension
-from layercensus.report.shape import Headline, Part, Report
+from layercensus.report.figures import Headline, Part
+from layercensus.report.format_text import groups_by, known_dimension
+from layercensus.report.shape import Report
 from layercensus.text import visible
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -23,6 +24,8 @@ _HEAD = (
     "ci95_high",
     "bounds_low",
     "bounds_high",
+    "bounds_ci95_low",
+    "bounds_ci95_high",
     "machines_clean",
     "machines_extensions",
     "machines_overrides",
@@ -33,8 +36,11 @@ _HEAD = (
     "clusters_hit",
     "clusters_classified",
     "clusters_reporting",
+    "units",
     "design_effect",
     "effective_machines",
+    "cautions",
+    "merged",
 )
 _Cells = dict[str, object]
 
@@ -56,17 +62,16 @@ def format_report_csv(report: Report, by: str | None) -> str:
 def _lines(report: Report, by: str | None) -> list[tuple[str, _Cells]]:
     if by is None:
         return [("all", _headline(report.headline))]
-    match known_dimension(by):
-        case "release":
-            return [(group.key, _headline(group.figures)) for group in report.by.release]
-        case "platform":
-            return [(group.key, _headline(group.figures)) for group in report.by.platform]
-        case "need":
-            return [(group.key, _part(group.figures)) for group in report.by.need]
+    if known_dimension(by) == "need":
+        return [(group.key, _part(group.figures)) for group in report.by.need]
+    return [
+        (group.key, _headline(group.figures) | {"merged": " ".join(group.merged)}) for group in groups_by(report, by)
+    ]
 
 
 def _headline(figures: Headline) -> _Cells:
     machines, clusters = figures.machines, figures.clusters
+    around = figures.bounds_ci95 or (None, None)
     return _share(figures) | {
         "share_any": figures.share_any,
         "machines_clean": machines.clean,
@@ -79,8 +84,12 @@ def _headline(figures: Headline) -> _Cells:
         "clusters_hit": clusters.with_packages,
         "clusters_classified": clusters.classified,
         "clusters_reporting": clusters.reporting,
+        "units": figures.units,
         "design_effect": figures.design_effect,
         "effective_machines": figures.effective_machines,
+        "cautions": " ".join(figures.cautions),
+        "bounds_ci95_low": around[0],
+        "bounds_ci95_high": around[1],
     }
 
 

@@ -11,22 +11,23 @@ from collections.abc import Sequence
 from typing import Literal
 
 from layercensus.errors import Fault, UsageError
+from layercensus.report.figures import Group, NeedGroup
 from layercensus.report.notes import unknowns
 from layercensus.report.sentence import fleet_sentence
-from layercensus.report.shape import DIMENSIONS, Group, NeedGroup, Report
-from layercensus.report.wording import NOT_KNOWN, count, short_percent, short_range
+from layercensus.report.shape import DIMENSIONS, Report
+from layercensus.report.wording import NOT_KNOWN, count, points_range, short_percent, short_points, short_range
 from layercensus.text import visible
 
 _WIDTH = 80
 _GROUP_HEAD = ("share", "95 % interval", "bounds", "read", "unknown", "clusters")
 _NEED_HEAD = ("share", "95 % interval", "bounds", "machines", "clusters")
-Dimension = Literal["release", "platform", "need"]
+Dimension = Literal["release", "platform", "age", "account_class", "need"]
 
 
 def known_dimension(by: str) -> Dimension:
     """Return `by` as one of the dimensions of a report. Raises `UsageError` for any other."""
     match by:
-        case "release" | "platform" | "need":
+        case "release" | "platform" | "age" | "account_class" | "need":
             return by
         case _:
             raise UsageError(
@@ -43,7 +44,7 @@ def format_report_text(report: Report, by: str | None) -> str:
     parts = [_wrapped(fleet_sentence(report))]
     parts.append(_wrapped(f"Day {report.as_of}, signal {report.signal}, unit {report.unit}."))
     if shown is None:
-        parts += [_classes(report), _more(report)]
+        parts += [_classes(report), _more(report), _changes(report)]
     parts.append(_dimension(report, shown or "release"))
     parts.append("\n".join(["What is not known:", *(_wrapped(note, "- ") for note in unknowns(report))]))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -68,22 +69,46 @@ def _more(report: Report) -> str:
     head, what_if = report.headline, report.what_if_blocked
     figures = [("clusters with such machines", head.clusters.share, head.clusters.ci95)]
     if head.share_any is not None:
-        figures.append(("machines with overrides counted too", head.share_any, None))
+        figures.append(("machines with overrides counted too", head.share_any, head.ci95_any))
     figures.append(("stuck, if upgrades refused packages", what_if.refuse_packages.share, what_if.refuse_packages.ci95))
     refused = what_if.refuse_any_local_change
     figures.append(("stuck, if they refused any local change", refused.share, refused.ci95))
     rows = [(name, (short_percent(share), short_range(interval))) for name, share, interval in figures]
+    if report.weighted:
+        rows.append(("machines, weighted", (short_percent(report.weighted.share), short_range(report.weighted.ci95))))
     return _table("beside it", ("share", "95 % interval"), rows)
 
 
+def _changes(report: Report) -> str:
+    """How the share changed among the units that are there on both days."""
+    rows = [
+        (
+            f"since {change.from_day}",
+            (
+                short_percent(change.share_before),
+                short_percent(change.share_after),
+                short_points(change.difference),
+                points_range(change.ci95),
+                count(change.units),
+            ),
+        )
+        for change in report.changes
+    ]
+    return _table(f"the same {report.unit}s", ("then", "now", "change", "95 % interval", f"{report.unit}s"), rows)
+
+
+def groups_by(report: Report, by: str) -> tuple[Group, ...]:
+    """Groups of one dimension other than need. Raises `UsageError` for what is none."""
+    groups: tuple[Group, ...] = getattr(report.by, known_dimension(by))
+    return groups
+
+
 def _dimension(report: Report, by: Dimension) -> str:
-    match by:
-        case "release":
-            return _table(by, _GROUP_HEAD, [_group(group) for group in report.by.release])
-        case "platform":
-            return _table(by, _GROUP_HEAD, [_group(group) for group in report.by.platform])
-        case "need":
-            return _table(by, _NEED_HEAD, [_need(group) for group in report.by.need])
+    if by == "need":
+        return _table(by, _NEED_HEAD, [_need(group) for group in report.by.need])
+    table = _table(by.replace("_", " "), _GROUP_HEAD, [_group(group) for group in groups_by(report, by)])
+    merged = [f"Other is {', '.join(group.merged)}." for group in groups_by(report, by) if group.merged]
+    return "\n".join([table, *(_wrapped(line) for line in merged)])
 
 
 def _group(group: Group) -> tuple[str, tuple[str, ...]]:
@@ -100,6 +125,8 @@ def _group(group: Group) -> tuple[str, tuple[str, ...]]:
 
 def _need(group: NeedGroup) -> tuple[str, tuple[str, ...]]:
     part = group.figures
+    if part.suppressed:
+        return group.key, ("not told", "", "", "", "")
     return group.key, (
         short_percent(part.share),
         short_range(part.ci95),

@@ -1,7 +1,8 @@
 """What a report does not know, and how it was made, as sentences for people. Pure; both text and page show them."""
 
-from layercensus.report.shape import SIMULATED, Quality, Report
-from layercensus.report.wording import counted
+from layercensus.report.figures import Caution
+from layercensus.report.shape import SIMULATED, KnownClusters, Quality, Report, Weighted
+from layercensus.report.wording import count, counted, percent, percent_range
 
 _WHO = {
     "capture": (
@@ -17,6 +18,12 @@ _WHO = {
 
 _NOBODY = "These clusters were made up by layercensus simulate: nothing here is about machines that exist."
 
+_CAUTIONS = {
+    Caution.FEW_UNITS: "there are fewer than 30 {units}",
+    Caution.FEW_WITH_PACKAGES: "what carries packages lies in few {units}, as if in fewer than 30 of equal weight",
+    Caution.LARGE_UNIT: "one {unit} has more than 5 % of the machines",
+}
+
 METHOD = (
     (
         "A machine counts as read if its state could be determined: clean, extensions only, overrides, or packages. "
@@ -27,7 +34,8 @@ METHOD = (
     (
         "Machines of one cluster resemble each other, so the interval is drawn from how clusters differ (Taylor "
         "linearisation of the ratio, Woodruff 1971; interval of Korn and Graubard 1998). Where no machine carries "
-        "packages, or all do, each cluster counts as one draw. Below two clusters there is no interval."
+        "packages, or all do, each cluster counts as one draw. Below two clusters there is no interval. Where accounts "
+        "are known they take the place of clusters in this."
     ),
     (
         "The bounds say where the share of all machines lies, whatever the machines that could not be read are "
@@ -44,6 +52,12 @@ def unknowns(report: Report) -> list[str]:
             "Which clusters belong to one owner is not known; such clusters resemble each other, so the interval may "
             "be too narrow."
         )
+    if report.headline.cautions:
+        why = ", and ".join(
+            _CAUTIONS[one].format(unit=report.unit, units=f"{report.unit}s") for one in report.headline.cautions
+        )
+        notes.append(f"The interval may be too narrow: {why}.")
+    notes += _influence(report) + _beside(report)
     notes += _known_gaps(report.quality)
     unchecked = [
         words
@@ -61,6 +75,64 @@ def unknowns(report: Report) -> list[str]:
     return notes
 
 
+def _influence(report: Report) -> list[str]:
+    """Say so where one unit moves the share by a tenth of it or more."""
+    share, spread = report.headline.share, report.concentration
+    if not share or spread.influence is None or spread.influence < share / 10:
+        return []
+    return [f"Without one {report.unit} the share would be {percent(spread.share_without)}."]
+
+
+def _beside(report: Report) -> list[str]:
+    """What was held to the headline: accounts, a known population, a list of clusters, the proxy, suppression."""
+    notes = []
+    if report.accounts:
+        internal = report.accounts.internal.clusters.reporting
+        if internal:
+            notes.append(f"Left out as internal: {counted(internal, 'cluster')}.")
+        if report.accounts.clusters_without_account:
+            without = counted(report.accounts.clusters_without_account, "cluster")
+            notes.append(f"Of no known account, so each counted as one of its own: {without}.")
+    if report.weighted:
+        notes += _weighted(report.weighted)
+    if report.known_clusters:
+        notes += _listed(report.known_clusters)
+    if report.proxy and report.proxy.packages_bounds:
+        between = percent_range(report.proxy.packages_bounds)
+        notes.append(f"Layered packages alone may be on {between} of the machines, as far as the gauge can tell.")
+    if report.published:
+        notes.append(
+            f"Made to be published: nothing is told of fewer than {report.published.min_clusters} {report.unit}s apart "
+            "from the whole. Publish one report a week, of the same weekday, and no other of the same clusters."
+        )
+    return notes
+
+
+def _weighted(found: Weighted) -> list[str]:
+    whole = counted(found.population, "known cluster")
+    notes = [f"Weighted to {whole}, the share is {percent(found.share)} (95 % interval {percent_range(found.ci95)})."]
+    if found.unrepresented:
+        notes.append(
+            f"Of kinds of which none reports, so not in that: {counted(found.unrepresented, 'known cluster')}."
+        )
+    if found.left_out:
+        notes.append(f"Of no known kind, so not in that: {counted(found.left_out, 'reporting cluster')}.")
+    return notes
+
+
+def _listed(found: KnownClusters) -> list[str]:
+    notes = [f"Of {counted(found.listed, 'known cluster')}, {count(found.silent)} did not report."]
+    if found.silent and found.bounds:
+        machines = counted(found.silent_machines or 0, "machine")
+        notes.append(f"Their {machines} counted either way, the share is {percent_range(found.bounds)}.")
+    if found.silent_of_unknown_size:
+        clusters = counted(found.silent_of_unknown_size, "silent cluster")
+        notes.append(f"Nobody says how many machines they have, so there are no bounds for them: {clusters}.")
+    if found.unlisted:
+        notes.append(f"Report and are not in the list of known clusters: {counted(found.unlisted, 'cluster')}.")
+    return notes
+
+
 def _known_gaps(quality: Quality) -> list[str]:
     gaps = (
         ("Could not be read", quality.unread_machines, "machine"),
@@ -71,9 +143,9 @@ def _known_gaps(quality: Quality) -> list[str]:
         ("Silent for seven days or more, so not counted", quality.silent, "cluster"),
         ("Clock more than ten minutes off", quality.skewed, "reporting cluster"),
         ("Incomplete and left out", quality.incomplete, "snapshot"),
-        ("Perhaps a clone of another", quality.suspected_clones, "cluster"),
+        ("Perhaps one cluster under two ids, or two under one", quality.suspected_clones, "cluster"),
     )
     notes = [f"{what}: {counted(number, noun)}." for what, number, noun in gaps if number]
     if quality.dark_releases:
-        notes.append(f"Signal dark on {', '.join(quality.dark_releases)}.")
+        notes.append(f"Hardly a cluster of these releases reports any more: {', '.join(quality.dark_releases)}.")
     return notes

@@ -5,7 +5,8 @@
 way), in 14 clusters (of these captures).
 """
 
-from layercensus.report.shape import Headline, Report
+from layercensus.report.figures import Headline
+from layercensus.report.shape import Report
 from layercensus.report.wording import counted, percent, percent_range
 
 _LAYERED = "locally layered packages that are not CoreOS extensions"

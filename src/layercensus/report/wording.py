@@ -37,6 +37,17 @@ def short_range(interval: Interval | None) -> str:
     return percent_range(interval).replace("less than ", "<").replace("more than ", ">").replace(" to ", "–")
 
 
+def short_points(difference: float) -> str:
+    """Write a difference of two shares in percentage points: `+1.2`, `-0.3`; `0.0` for less than a twentieth."""
+    points = round(difference * 100, 1)
+    return f"{points:+.1f}" if points else "0.0"
+
+
+def points_range(interval: Interval | None) -> str:
+    """Write an interval of such a difference: `-0.1 to +1.3`; "not known" for None."""
+    return NOT_KNOWN if interval is None else " to ".join(map(short_points, interval))
+
+
 def count(number: float | None) -> str:
     """Write a count with thousands apart; "not known" for None."""
     return NOT_KNOWN if number is None else f"{number:,.0f}"
