@@ -26,7 +26,7 @@ from layercensus.lake.questions import asked_question, plain_answer
 from layercensus.lake.spark_session import SPARK_ERRORS, refused_by_spark, spark_session
 from layercensus.lake.units import list_tables, list_views
 
-_SPARK_TYPES = {ColumnType.VARCHAR: "STRING", ColumnType.TIMESTAMP: "TIMESTAMP_NTZ"}
+_SPARK_TYPES: dict[str, str] = {ColumnType.VARCHAR: "STRING", ColumnType.TIMESTAMP: "TIMESTAMP_NTZ"}
 _TIDY = "bring it up to date first: layercensus tidy --lake DIR"
 
 
@@ -112,10 +112,7 @@ def attach_lake(session: SparkSession, lake: Lake, lists: ClusterLists | None = 
             table.createOrReplaceTempView(f"kept_{name}")
         kept.createOrReplaceTempView("active_days")
         for table, (columns, rows) in list_tables(lists or ClusterLists()).items():
-            declared = ", ".join(
-                f"{name} {_SPARK_TYPES.get(ColumnType[kind], kind) if kind in ColumnType.__members__ else kind}"
-                for name, kind in columns.items()
-            )
+            declared = ", ".join(f"{name} {_SPARK_TYPES.get(kind, kind)}" for name, kind in columns.items())
             session.createDataFrame(rows, declared).createOrReplaceTempView(table)
         _see_units(session)
     except SPARK_ERRORS as error:
@@ -136,7 +133,7 @@ def _check(lake: Lake) -> None:
 
 def _see(session: SparkSession, files: Sequence[Path], table: str, base: Path) -> None:
     """Show files as a view; an empty one where there is none. What their folders say below `base` prunes days."""
-    columns = [(name, _SPARK_TYPES.get(kind, kind.value)) for name, kind in table_columns(table).items()]
+    columns = [(name, _SPARK_TYPES.get(kind, kind)) for name, kind in table_columns(table).items()]
     seen: DataFrame
     if files:
         schema = ", ".join(f"{name} {kind}" for name, kind in columns)

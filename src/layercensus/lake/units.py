@@ -13,7 +13,7 @@ from layercensus.data import read_text
 from layercensus.lake.cluster_lists import ClusterLists
 from layercensus.lake.contract import ColumnType
 
-Table = tuple[Mapping[str, ColumnType | str], Sequence[tuple[object, ...]]]
+Table = tuple[Mapping[str, str], Sequence[tuple[object, ...]]]
 
 
 def list_tables(lists: ClusterLists) -> dict[str, Table]:
