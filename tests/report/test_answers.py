@@ -122,6 +122,7 @@ def test_every_figure_by_hand(tmp_path: Path) -> None:
     assert found["quality"] == {
         "silent": 0, "silent_clusters": [], "stale": 0, "incomplete": None, "skewed": None, "suspected_clones": None,
         "dark_releases": None, "unread_machines": 4, "unseen_machines": 1, "unread_clusters": 1, "unknown_release": 1,
+        "other_signals": [],
     }  # fmt: skip
 
 
@@ -156,6 +157,7 @@ def test_default_signal_and_day(tmp_path: Path) -> None:
         "clusters that chose to report",
     )
     assert report_of(lake, [], signal="mcd").as_of == "2026-03-08"
+    assert chosen.quality.other_signals == ("mcd", "capture")
     assert report_of(lake, [], as_of="2026-03-08").signal == "layercensus"
     assert report_of(lake, [], as_of="2026-12-31", signal="capture").quality.silent == 1
 

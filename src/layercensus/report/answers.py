@@ -75,7 +75,9 @@ def build_report(engine: Answering, *, as_of: str | None, signal: str | None, as
     `mcd`, else `capture`, whichever has a row by then. Raises `UsageError` for what is no day or no signal, and
     `NothingToDoError` where the lake has no such row.
     """
-    return _Answers(engine, asked or Asked(), *_chosen(engine, as_of, signal)).report()
+    heard = _heard(engine)
+    signal, as_of = _chosen(heard, as_of, signal)
+    return _Answers(engine, asked or Asked(), signal, as_of, heard).report()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,12 @@ class _Answers:
     asked: Asked
     signal: str
     as_of: str
-    first: str
+    heard: Mapping[str, Sequence[str]]
+
+    @property
+    def first(self) -> str:
+        """The first day of the signal."""
+        return self.heard[self.signal][0]
 
     def report(self) -> Report:
         asked, signal, as_of = self.asked, self.signal, self.as_of
@@ -126,7 +133,11 @@ class _Answers:
             proxy=Proxy(_proxy_bounds(packages.sums)) if signal == "mcd" else None,
             accounts=self._accounts(packages.sums.units, without_account) if asked.has_accounts else None,
             published=self._published(by) if asked.min_clusters is not None else None,
-            quality=quality if asked.min_clusters is None else replace(quality, silent_clusters=()),
+            quality=replace(
+                quality,
+                silent_clusters=quality.silent_clusters if asked.min_clusters is None else (),
+                other_signals=tuple(name for name in POPULATIONS if name in self.heard and name != signal),
+            ),
         )
 
     def _groups(self) -> dict[str, dict[Key, Numerators]]:
@@ -205,25 +216,27 @@ def _proxy_bounds(sums: Sums) -> tuple[float, float] | None:
     return (0.0, (sums.y + sums.unknown) / total) if total else None
 
 
-def _chosen(engine: Answering, as_of: str | None, signal: str | None) -> tuple[str, str, str]:
-    """Signal and day to answer for, and the first day of that signal."""
+def _heard(engine: Answering) -> dict[str, list[str]]:
+    """Days that have rows, oldest first, of each signal that has any."""
+    days: dict[str, list[str]] = {}
+    for row in engine.ask("days"):
+        days.setdefault(text_of(row, "signal"), []).append(text_of(row, "on_day"))
+    return {signal: sorted(found) for signal, found in days.items()}
+
+
+def _chosen(heard: Mapping[str, Sequence[str]], as_of: str | None, signal: str | None) -> tuple[str, str]:
+    """Signal and day to answer for."""
     if signal is not None and signal not in POPULATIONS:
         raise UsageError(f"there is no signal {signal!r}", "--signal", Fault.USAGE, f"use {', '.join(POPULATIONS)}")
     if as_of is not None and not is_day(as_of):
         raise UsageError(f"{as_of!r} is no day", "--as-of", Fault.USAGE, "write it as 2026-03-01")
-    newest: dict[str, str] = {}
-    oldest: dict[str, str] = {}
-    for row in engine.ask("days"):
-        spoken, day = text_of(row, "signal"), text_of(row, "on_day")
-        if signal in {None, spoken}:
-            oldest[spoken] = min(oldest.get(spoken, day), day)
-            if as_of is None or day <= as_of:
-                newest[spoken] = max(newest.get(spoken, day), day)
-    for candidate in POPULATIONS:
-        if candidate in newest:
-            return candidate, as_of or newest[candidate], oldest[candidate]
+    wanted = [name for name in POPULATIONS if name in heard and signal in {None, name}]
+    for candidate in wanted:
+        days = heard[candidate]
+        if as_of is None or days[0] <= as_of:
+            return candidate, as_of or days[-1]
     what = "the lake has no row" + (f" of signal {signal}" if signal else "")
-    if oldest:
-        next_step = f"the first day is {min(oldest.values())}"
+    if wanted:
+        next_step = f"the first day is {min(heard[name][0] for name in wanted)}"
         raise NothingToDoError(f"{what} on {as_of} or before", next_step=next_step)
     raise NothingToDoError(what, next_step="fill it first: layercensus import PATH or --prometheus URL, or collect")

@@ -59,6 +59,9 @@ def unknowns(report: Report) -> list[str]:
         notes.append(f"The interval may be too narrow: {why}.")
     notes += _influence(report) + _beside(report)
     notes += _known_gaps(report.quality)
+    if report.quality.other_signals:
+        others = " and ".join(report.quality.other_signals)
+        notes.append(f"The lake also has rows of {others}, which never mix with these: choose one with --signal.")
     unchecked = [
         words
         for words, value in (

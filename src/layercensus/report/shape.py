@@ -169,7 +169,10 @@ class SilentCluster:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What is wrong or missing behind the headline; counts of clusters unless the name says otherwise."""
+    """What is wrong or missing behind the headline; counts of clusters unless the name says otherwise.
+
+    `other_signals`: signals that have rows too and are not in this report.
+    """
 
     silent: int
     silent_clusters: tuple[SilentCluster, ...]
@@ -182,6 +185,7 @@ class Quality:
     unseen_machines: int | None
     unread_clusters: int
     unknown_release: int
+    other_signals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
