@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test endurance test-spark check format lock bench clean
+.PHONY: demo test endurance soak test-spark check format lock bench clean
 
 demo: .venv/all
 	$(BIN)/layercensus demo
@@ -12,6 +12,10 @@ test: .venv/dev
 
 endurance: .venv/dev
 	$(BIN)/pytest -m endurance
+
+# The whole, from machines to the report, under a thousand seeds; about an hour on one core.
+soak: .venv/dev
+	LAYERCENSUS_SOAK_SEEDS=1000 $(BIN)/pytest -q -x tests/whole
 
 # The same questions on a real Spark; needs Java 17 or later.
 test-spark: .venv/spark
