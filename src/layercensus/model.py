@@ -125,7 +125,8 @@ class Change:
 
     `requested`: its text, without shell quotes and checksum. `name` is the RPM name, None where the form (provide,
     path, glob) or the kind (module) has none. `origin_key`: the key or line that it was read from. `active`: True if it
-    is in the deployment, False if it is asked for and not in effect, None if the source can't tell.
+    is in the deployment, False if it is asked for and not in effect, None if the source can't tell. `header_sha256`: of
+    a local package's RPM header, as the origin has it; the file's own digest is another one, and nobody kept that.
     """
 
     kind: Kind
@@ -137,6 +138,8 @@ class Change:
     nevra: str | None = None
     replaces: str | None = None
     repository: str | None = None
+    # The same request with it and without it is one request.
+    header_sha256: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
