@@ -100,9 +100,14 @@ def _is_done(plans: Sequence[PoolPlan], form: str) -> bool:
 
 
 def _of_fleet(options: Namespace, surroundings: Surroundings) -> Output:
-    from layercensus.commands import plan_fleet
-
     for name, default in _OF_PATHS.items():
         if getattr(options, name) != default:
             raise UsageError("goes with PATH", where=f"--{name.replace('_', '-')}", fault=Fault.USAGE)
+    try:
+        from layercensus.commands import plan_fleet
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("layercensus"):
+            raise
+        what = f"it needs the library {error.name}, which the base does not bring"
+        raise UsageError(what, "--lake", Fault.USAGE, "pip install 'layercensus[report]'") from error
     return (yield from plan_fleet.run(options, surroundings))
