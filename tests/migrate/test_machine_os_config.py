@@ -25,7 +25,8 @@ KINDS: dict[str, Any] = {"repo": ["autofs", "tree"], "removed": ["git-core"]}
 
 
 def plan_of(census: Census, **wishes: Any) -> PoolPlan:
-    (plan,) = make_plans([census], Wishes(**{"pool": "worker", "tech_preview": True} | wishes))
+    given: dict[str, Any] = {"pool": "worker", "tech_preview": True} | wishes
+    (plan,) = make_plans([census], Wishes(**given))
     return plan
 
 
@@ -126,5 +127,5 @@ def test_names_of_the_administrator_are_taken(judge: Judge) -> None:
     "text", ["a: b", "yes", "1", "\n", "a\n\nb", "é", "#", "a\n b", " a\nb", "a \nb", "{{x}}", "\x00", "-", "|-"]
 )
 def test_any_value_comes_back_from_yaml_as_it_was(text: str) -> None:
-    value = {"one": text, "two": {"three": [{"four": text}, {"five": "x"}], "six": text}}
+    value: dict[str, Any] = {"one": text, "two": {"three": [{"four": text}, {"five": "x"}], "six": text}}
     assert yaml.safe_load(format_yaml(value)) == value

@@ -16,6 +16,9 @@ _PREVIEW = (
 )
 
 
+_ON_CLUSTER = {Way.ON_CLUSTER, Way.ON_CLUSTER_PREVIEW}
+
+
 def build_steps(plan: PoolPlan) -> list[Step]:
     """Steps up to an image that is built and not yet rolled out."""
     if plan.way is Way.MACHINE:
@@ -41,6 +44,11 @@ def _gather(plan: PoolPlan) -> list[Step]:
         commands.append("mkdir -p rpms")
         commands += [f"cp FOLDER/{rpm_file(nevra)} rpms/" for nevra in plan.recipe.rpms]
         commands.append("sha256sum rpms/*.rpm && rpm -K rpms/*.rpm    # note the sums: these are the files you trust")
+        if plan.way in _ON_CLUSTER and plan.wishes.rpm_image:
+            commands.append(
+                f"printf 'FROM scratch\\nCOPY rpms /rpms\\n' | podman build -f - -t {plan.wishes.rpm_image} . \\\n"
+                f"  && podman push {plan.wishes.rpm_image}    # where the cluster can pull from"
+            )
     return [Step("Gather what the build needs", "workstation", tuple(commands), _TRUST)]
 
 

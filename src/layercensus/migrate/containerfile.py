@@ -28,6 +28,7 @@ from layercensus.model import Kind
 
 RPM_FOLDER = "/tmp/layercensus"  # noqa: S108 - in the image, while it is built
 _WIDTH = 100
+_TARGETS = {Trap.OPT: "/var/opt", Trap.USR_LOCAL: "/var/usrlocal"}
 _JOIN = " && \\\n    "
 _HEADS = {
     Advice.DROP: "Not moved, only dropped (--everything moves what is in effect all the same):",
@@ -45,19 +46,19 @@ def render_containerfile(title: str, base: BaseImage, recipe: Recipe, items: Seq
     if recipe.needs_repositories:
         parts.append("COPY repos/ /etc/yum.repos.d/\nCOPY keys/ /etc/pki/rpm-gpg/\n")
     parts.append("".join(f"COPY rpms/{rpm_file(nevra)} {RPM_FOLDER}/\n" for nevra in recipe.rpms))
-    parts.append(_run(recipe))
+    parts.append(_run(recipe, _folders(items)))
     return "".join(parts)
 
 
 def render_on_cluster(recipe: Recipe, items: Sequence[Item], rpm_image: str | None) -> str:
     """Text for the build of a MachineOSConfig: no folder is beside it, so RPM files come from an image."""
     copies = "".join(f"COPY --from={rpm_image} /rpms/{rpm_file(nevra)} {RPM_FOLDER}/\n" for nevra in recipe.rpms)
-    return "".join(_traps(items)) + "FROM configs AS final\n" + copies + _run(recipe)
+    return "".join(_traps(items)) + "FROM configs AS final\n" + copies + _run(recipe, _folders(items))
 
 
-def bare_on_cluster(recipe: Recipe, rpm_image: str | None) -> str:
+def without_comments(text: str) -> str:
     """The same without a comment, for a MachineOSConfig that holds no more."""
-    return render_on_cluster(recipe, (), rpm_image)
+    return "".join(f"{line}\n" for line in text.splitlines() if not line.startswith("#"))
 
 
 def _head(title: str, base: BaseImage, recipe: Recipe) -> str:
@@ -66,7 +67,7 @@ def _head(title: str, base: BaseImage, recipe: Recipe) -> str:
         beside += ["repos/ (files *.repo of the nodes)", "keys/ (the GPG keys that they name)"]
     lines = [title]
     if beside:
-        lines.append(f"Beside it, as step 1 of the plan says: {', '.join(beside)}.")
+        lines.append(f"Beside it, as the plan says how to gather: {', '.join(beside)}.")
     if base.is_custom:
         lines.append("The base is itself an image made for this cluster: better build from what that was built from.")
     return "".join(_comments(line) for line in lines)
@@ -90,8 +91,10 @@ def _aside(items: Sequence[Item]) -> Iterator[str]:
         found = with_advice(items, advice)
         if found:
             yield _comments(head)
+            reasons: dict[str, list[str]] = {}
             for item in found:
-                yield _comments(f"{_name(item)}: {_reason(item)}", indent=3)
+                reasons.setdefault(_reason(item), []).append(_name(item))
+            yield from (_comments(f"{', '.join(names)}: {reason}", indent=3) for reason, names in reasons.items())
 
 
 def _traps(items: Sequence[Item]) -> Iterator[str]:
@@ -131,9 +134,16 @@ def _comments(text: str, *, indent: int = 1) -> str:
     return "".join(comment(line, indent=indent) + "\n" for line in lines)
 
 
-def _run(recipe: Recipe) -> str:
+def _folders(items: Sequence[Item]) -> tuple[str, ...]:
+    """Targets of links that known packages install below, which no image has (rhcos-image-layering-examples, xampp)."""
+    traps = {trap.trap for item in with_advice(items, Advice.IMAGE) for trap in item.traps}
+    return tuple(folder for trap, folder in _TARGETS.items() if trap in traps)
+
+
+def _run(recipe: Recipe, folders: Sequence[str]) -> str:
     rpm_ostree = recipe.tools.tool == "rpm-ostree"
-    commands = list((_rpm_ostree if rpm_ostree else _dnf)(recipe))
+    commands = [f"mkdir -p {' '.join(folders)}"] if folders else []
+    commands += (_rpm_ostree if rpm_ostree else _dnf)(recipe)
     if recipe.rpms:
         commands.append(f"rm -rf {RPM_FOLDER}")
     return "RUN " + _JOIN.join([*commands, *recipe.tools.finish]) + "\n"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from layercensus.migrate.advising import items_of, with_advice
 from layercensus.migrate.base_image import base_of
-from layercensus.migrate.containerfile import bare_on_cluster, render_containerfile, render_on_cluster
+from layercensus.migrate.containerfile import render_containerfile, render_on_cluster, without_comments
 from layercensus.migrate.facts import OnCluster, build_tools, on_cluster, on_cluster_since, release_key
 from layercensus.migrate.machine_os_config import is_too_long, render_machine_os_config
 from layercensus.migrate.plan import Advice, Answer, BaseImage, Item, PoolPlan, Recipe, Way, Wishes, Withheld
@@ -19,7 +19,11 @@ from layercensus.model import Census, OperatingSystem
 _CONTAINERFILE = "Containerfile"
 _CONFIG = "MachineOSConfig"
 _BASE = "base image"
-_NOTHING = "nothing of it goes into an image"
+_NOTHING = "no command can be made of what is left"
+_INITRAMFS = (
+    "makes an initramfs of its own, and what is in it no document says; a node that needs it to find its disks does "
+    "not boot without. Have dracut make it in the Containerfile, then `rpm-ostree initramfs --disable`, one node first"
+)
 
 
 def make_plans(censuses: Sequence[Census], wishes: Wishes) -> tuple[PoolPlan, ...]:
@@ -113,7 +117,7 @@ def _config(plan: PoolPlan, release: str | None, wishes: Wishes) -> tuple[str | 
         return render_machine_os_config(offered.api, plan.name, None, wishes), None
     content = render_on_cluster(plan.recipe, plan.items, wishes.rpm_image).rstrip("\n")
     if is_too_long(offered.api, content):
-        content = bare_on_cluster(plan.recipe, wishes.rpm_image).rstrip("\n")
+        content = without_comments(content).rstrip("\n")
     if is_too_long(offered.api, content):
         return None, Withheld(_CONFIG, f"the Containerfile has {len(content)} signs, more than one may hold")
     return render_machine_os_config(offered.api, plan.name, content, wishes), None
@@ -150,7 +154,7 @@ def _unknowns(pool: Pool, items: Sequence[Item]) -> Iterator[str]:
         if census.staged is not None and census.staged.changes != census.booted.changes:
             yield f"{machine.name}: its next boot has other changes than this one; reboot it, then plan again"
         if census.machine.booted is not None and census.machine.booted.initramfs:
-            yield f"{machine.name}: makes an initramfs of its own; what is in it beyond the image's, no document says"
+            yield f"{machine.name}: {_INITRAMFS}"
 
 
 def _span(releases: Sequence[str]) -> str:

@@ -77,8 +77,8 @@ def _pool_lines(plan: PoolPlan) -> Iterator[str]:
         for number, step in enumerate(plan.steps, 1):
             yield from _step_lines(number, step)
         yield from _wrapped(_UNTRIED, indent=2)
-    elif not plan.count(Answer.REFUSES) and not plan.count(Answer.UNKNOWN):
-        yield f"\n{_ALL_GOOD}\n" if plan.count(Answer.ACCEPTS) else ""
+    elif plan.count(Answer.ACCEPTS) == len(plan.machines) and not plan.unknowns:
+        yield f"\n{_ALL_GOOD}\n"
 
 
 def _headline(plan: PoolPlan) -> str:

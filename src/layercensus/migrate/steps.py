@@ -19,6 +19,7 @@ from layercensus.migrate.plan import Advice, Answer, Item, PoolPlan, Step, Way
 from layercensus.migrate.refusal import is_fact
 from layercensus.migrate.words import is_object_name, is_package, word
 from layercensus.model import Kind, Verdict
+from layercensus.text import visible
 
 _EACH = "each node, one at a time"
 _OVERRIDES = {Kind.REMOVE, Kind.REPLACE_LOCAL, Kind.REPLACE_REMOTE}
@@ -35,7 +36,7 @@ def steps_of(plan: PoolPlan) -> tuple[Step, ...]:
     refusing = [machine for machine in plan.machines if machine.answer is Answer.REFUSES]
     if not refusing or plan.way is None:
         return ()
-    steps = build_steps(plan) if plan.builds else []
+    steps = _elsewhere(plan) + (build_steps(plan) if plan.builds else [])
     if plan.way is Way.MACHINE:
         return (*steps, *_machine_steps(plan))
     if plan.builds:
@@ -44,6 +45,16 @@ def steps_of(plan: PoolPlan) -> tuple[Step, ...]:
     if rest:
         steps.append(_drop_rest(plan, rest))
     return (*steps, _look(plan)) if steps else ()
+
+
+def _elsewhere(plan: PoolPlan) -> list[Step]:
+    """What has a better place than the image goes there before its layer goes."""
+    found = with_advice(plan.items, Advice.OPERATOR, Advice.MACHINE_CONFIG)
+    if not found:
+        return []
+    commands = tuple(f"# {visible(item.judged.change.requested)}: {item.instead}" for item in found)
+    why = "else nothing does its work once its layer is gone; --everything moves it into the image instead"
+    return [Step("Deliver from elsewhere what has a better place", "workstation", commands, why)]
 
 
 def _drop_first(plan: PoolPlan) -> list[Step]:
@@ -105,8 +116,11 @@ def _rest_commands(plan: PoolPlan) -> list[str]:
     """`reset` where nothing of it is the operator's or open, else each entry by its name."""
     chroot = "oc debug node/$NODE -- chroot /host rpm-ostree"
     managed = with_advice(plan.items, Advice.MCO) and not _on_cluster(plan)
+    own_initramfs = any(("rpmostree", ("initramfs",)) in machine.refused_by for machine in plan.machines)
     if not managed and not with_advice(plan.items, Advice.BY_HAND):
-        return [f"{chroot} reset"]
+        # A node may need its own initramfs to find its disks: that one goes by hand.
+        only_packages = [f"{chroot} reset --overlays --overrides"] if plan.items else []
+        return only_packages if own_initramfs else [f"{chroot} reset"]
     gone = [item for item in plan.items if item.advice not in {Advice.MCO, Advice.BY_HAND}]
     commands = []
     installs = _requests(item for item in gone if item.judged.change.kind.installs and not _went_first(plan, item))
@@ -116,8 +130,6 @@ def _rest_commands(plan: PoolPlan) -> list[str]:
     names = list(dict.fromkeys(change.name for change in overrides if change.name and is_package(change.name)))
     if names:
         commands.append(f"{chroot} override reset {' '.join(map(word, names))}")
-    if any(("rpmostree", ("initramfs",)) in machine.refused_by for machine in plan.machines):
-        commands.append(f"{chroot} initramfs --disable")
     return commands
 
 
@@ -142,7 +154,11 @@ def _look(plan: PoolPlan) -> Step:
 def _machine_steps(plan: PoolPlan) -> list[Step]:
     """A machine of its own, no node of a cluster."""
     why = "a machine accepts an image by bootc only when nothing is layered on it"
-    reset = Step("Drop the layer", "each machine", ("rpm-ostree reset", "systemctl reboot"), why, "rpm-ostree rollback")
+    own_initramfs = any(
+        machine.census.machine.booted and machine.census.machine.booted.initramfs for machine in plan.machines
+    )
+    drop = "rpm-ostree reset --overlays --overrides" if own_initramfs else "rpm-ostree reset"
+    reset = Step("Drop the layer", "each machine", (drop, "systemctl reboot"), why, "rpm-ostree rollback")
     if not plan.builds:
         return [reset]
     move = Step(
