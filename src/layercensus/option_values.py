@@ -33,7 +33,6 @@ def up_to(most: int, least: int = 1) -> Callable[[str], int]:
 release = _matching(r"[0-9]{1,3}\.[0-9]{1,3}", "is no release: it should look like 4.14")
 label = _matching(r"[A-Za-z_][A-Za-z0-9_]*", "is no name of a label")
 name = _matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}", "is no name: letters, digits, dots and dashes")
-pool = _matching(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "is no name that Kubernetes takes")
 # As the distribution specification has it: names in lower case, a digest whole.
 image = _matching(
     r"(?:[A-Za-z0-9.-]+(?::[0-9]{1,5})?/)?[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*"

@@ -6,19 +6,7 @@ from typing import NoReturn
 
 from layercensus import __version__
 from layercensus.errors import Fault, UsageError
-from layercensus.option_values import (
-    day,
-    given,
-    image,
-    label,
-    name,
-    pool,
-    release,
-    seconds,
-    up_to,
-    uuid,
-    whole_number,
-)
+from layercensus.option_values import day, given, image, label, name, release, seconds, up_to, uuid, whole_number
 
 _QUESTION = (
     "What share of CoreOS machines carry locally layered packages that are not CoreOS extensions, "
@@ -216,7 +204,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", type=given, metavar="PATH", help=_PLAN_PATHS)
     parser.add_argument("--lake", type=given, metavar="DIR", help="in place of PATH: how much of a fleet it would free")
     _add_release(parser)
-    parser.add_argument("--pool", type=pool, metavar="NAME", help="the machine config pool that all of these are in")
+    parser.add_argument("--pool", type=name, metavar="NAME", help="the machine config pool that all of these are in")
     parser.add_argument(
         "--format", choices=("text", "containerfile", "machineosconfig", "json"), default="text", help="default: text"
     )
@@ -229,7 +217,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
         help="builds on the cluster where they are a preview (4.16 to 4.18)",
     )
     parser.add_argument("--push-to", type=image, metavar="REFERENCE", help="where the cluster pushes what it built")
-    parser.add_argument("--push-secret", type=pool, metavar="NAME", help="the secret that it pushes with")
+    parser.add_argument("--push-secret", type=name, metavar="NAME", help="the secret that it pushes with")
     parser.add_argument(
         "--rpm-image", type=image, metavar="REFERENCE", help="an image with the RPM files in /rpms, for such builds"
     )

@@ -71,7 +71,7 @@ def test_exit_codes_of_a_machine(tmp_path: Path, keys: dict[str, Any], code: int
         (["--lake", "y", "--pool", "worker"], USAGE, "--pool: goes with PATH"),
         (["--lake", "y", "--format", "containerfile"], USAGE, "a fleet has none"),
         (["--lake", "no-such-lake"], PARTIAL, "no lake"),
-        (["x", "--pool", "a b"], USAGE, "no name that Kubernetes takes"),
+        (["x", "--pool", "a b"], USAGE, "is no name"),
         (["x", "--rpm-image", "a b"], USAGE, "no image"),
     ],
 )

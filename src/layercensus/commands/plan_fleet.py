@@ -8,9 +8,10 @@ from layercensus.errors import Fault, UsageError
 from layercensus.lake.engine import read_engine
 from layercensus.lake.folder import open_lake
 from layercensus.migrate.fleet import FleetAdvice, Freed, format_fleet_json, format_fleet_text
-from layercensus.report.answers import build_report
+from layercensus.report.answers import Asked, build_report
+from layercensus.report.figures import Part
 from layercensus.report.sentence import fleet_sentence
-from layercensus.report.shape import Part, Report
+from layercensus.report.shape import Report
 
 
 def run(options: Namespace, surroundings: Surroundings) -> Output:
@@ -21,7 +22,8 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     opening = read_engine(Path(options.lake))
     lake = open_lake(Path(options.lake))
     with opening as engine:
-        report = build_report(engine, as_of=None, signal=None, is_simulated=lake.made_by is not None)
+        asked = Asked(is_simulated=lake.made_by is not None)
+        report = build_report(engine, as_of=None, signal=None, asked=asked)
     advice = _advice(report)
     yield format_fleet_json(advice) if options.format == "json" else format_fleet_text(advice)
     return EXIT_DONE
