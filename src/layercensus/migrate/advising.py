@@ -31,15 +31,18 @@ _DROPPED = "is a tool that does not need to be on the host"
 def items_of(machines: Sequence[MachinePlan], *, everything: bool) -> tuple[Item, ...]:
     """Every change of these machines once, in the order in which they were found, with the names of its machines."""
     items: dict[tuple[str, ...], Item] = {}
+    holders: dict[tuple[str, ...], list[str]] = {}
     for machine in machines:
         for judged in machine.census.booted.changes:
             key = _key(judged.change)
-            known = items.get(key)
-            if known is None:
-                items[key] = replace(advise(judged, everything=everything), machines=(machine.name,))
-            elif machine.name not in known.machines:
-                items[key] = _merged(known, judged, machine.name, everything=everything)
-    return tuple(items.values())
+            item = advise(judged, everything=everything)
+            # Where machines differ on what it is, the one that is less sure holds.
+            if key not in items or item.advice is Advice.BY_HAND:
+                items[key] = item
+            names = holders.setdefault(key, [])
+            if machine.name not in names[-1:]:
+                names.append(machine.name)
+    return tuple(replace(item, machines=tuple(holders[key])) for key, item in items.items())
 
 
 def advise(judged: JudgedChange, *, everything: bool = False) -> Item:
@@ -106,13 +109,6 @@ def _managed_words(judged: JudgedChange) -> str:
 
 def _key(change: Change) -> tuple[str, ...]:
     return (change.kind, change.requested, change.repository or "", str(change.active is False))
-
-
-def _merged(known: Item, judged: JudgedChange, machine: str, *, everything: bool) -> Item:
-    """The item with one more machine. Where machines differ on what it is, the one that can be less sure holds."""
-    other = advise(judged, everything=everything)
-    kept = other if other.advice is Advice.BY_HAND else known
-    return replace(kept, machines=(*known.machines, machine))
 
 
 def with_advice(items: Iterable[Item], *advices: Advice) -> tuple[Item, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _WIDTH = 80
 _ADVICE = {
-    "tool": "drop: oc debug and toolbox do",
+    "tool": "drop: oc debug has it",
     "agent": "an operator, else the image",
     "driver": "the image, built per kernel",
     "override": "the image",
@@ -50,7 +50,7 @@ class FleetAdvice:
 def format_fleet_text(advice: FleetAdvice) -> str:
     """Text for a terminal of 80 columns, ending in a newline."""
     parts = [textwrap.fill(advice.sentence, _WIDTH)]
-    parts.append(f"Day {advice.as_of}, signal {advice.signal}.")
+    parts.append(f"Day {advice.as_of}, signal {advice.signal}; shares of the machines that could be read.")
     rows = [(need, _ADVICE[need], *_cells(found)) for need, found in _told(advice).items()]
     if rows:
         head = ("need", "advice", "machines", "clusters", "share", "95 % interval")
