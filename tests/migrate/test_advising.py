@@ -70,6 +70,18 @@ def test_everything_moves_what_had_better_be_dropped_but_not_what_is_the_operato
     }
 
 
+def test_outside_openshift_no_operator_delivers_anything(judge: Judge) -> None:
+    keys = {
+        "container_image_reference": None,
+        "origin": "fedora:fedora/x86_64/coreos/stable",
+        "osname": "fedora-coreos",
+    }
+    census = judge(repo=["htop"], local=[LOCAL_AGENT], version="43.20251119.1", **keys)
+    found = {item.judged.change.requested: item for item in items_of([answer_for(census)], on_openshift=False)}
+    assert found[LOCAL_AGENT].advice is Advice.IMAGE
+    assert (found["htop"].advice, found["htop"].instead) == (Advice.DROP, "toolbox")
+
+
 @pytest.mark.parametrize(
     ("name", "trap", "below"),
     [

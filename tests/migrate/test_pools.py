@@ -80,3 +80,10 @@ def test_an_unreadable_machine_differs_from_nobody(judge: Judge, census_of: Call
 def test_a_machine_alone_differs_from_nobody(judge: Judge) -> None:
     (pool,) = pools_of([machine(judge(repo=["htop"]), "a/w0")])
     assert pool.machines[0].differs == ()
+
+
+def test_outside_openshift_a_folder_may_hold_anything(judge: Judge) -> None:
+    keys = {"container_image_reference": None, "version": "43.20251119.1"}
+    coreos = judge(**keys, origin="fedora:fedora/x86_64/coreos/stable", osname="fedora-coreos")
+    desktop = judge(**keys, origin="fedora:fedora/43/x86_64/silverblue", osname="fedora")
+    assert len(pools_of([machine(coreos, "a/0"), machine(desktop, "a/1")])) == 2

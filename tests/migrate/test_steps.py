@@ -130,3 +130,10 @@ def test_what_is_staged_is_planned_after_a_reboot(judge: Judge, deployment: Any,
     text = status(deployment(booted=False, staged=True, repo=["autofs"]), deployment())
     (plan,) = make_plans([census_of(text)], Wishes())
     assert any("next boot" in line for line in plan.unknowns)
+
+
+def test_without_a_release_there_are_no_steps_and_the_plan_says_so(judge: Judge) -> None:
+    plan = plan_of(judge(repo=["autofs"], version=None))
+    assert (plan.releases, plan.way, plan.steps) == ((), None, ())
+    assert any("--release tells" in line for line in plan.unknowns)
+    assert plan.containerfile

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from layercensus.migrate.facts import advice_for, traps_of
+from layercensus.migrate.facts import KnownAdvice, advice_for, traps_of
 from layercensus.migrate.plan import Advice, Item, MachinePlan
 from layercensus.migrate.words import is_package, is_repository
 from layercensus.model import Change, Form, JudgedChange, Kind, Verdict
@@ -28,14 +28,16 @@ _INSTEAD = "has a better place than the image"
 _DROPPED = "is a tool that does not need to be on the host"
 
 
-def items_of(machines: Sequence[MachinePlan], *, everything: bool) -> tuple[Item, ...]:
+def items_of(
+    machines: Sequence[MachinePlan], *, everything: bool = False, on_openshift: bool = True
+) -> tuple[Item, ...]:
     """Every change of these machines once, in the order in which they were found, with the names of its machines."""
     items: dict[tuple[str, ...], Item] = {}
     holders: dict[tuple[str, ...], list[str]] = {}
     for machine in machines:
         for judged in machine.census.booted.changes:
             key = _key(judged.change)
-            item = advise(judged, everything=everything)
+            item = advise(judged, everything=everything, on_openshift=on_openshift)
             # Where machines differ on what it is, the one that is less sure holds.
             if key not in items or item.advice is Advice.BY_HAND:
                 items[key] = item
@@ -45,8 +47,8 @@ def items_of(machines: Sequence[MachinePlan], *, everything: bool) -> tuple[Item
     return tuple(replace(item, machines=tuple(holders[key])) for key, item in items.items())
 
 
-def advise(judged: JudgedChange, *, everything: bool = False) -> Item:
-    """What should become of one change."""
+def advise(judged: JudgedChange, *, everything: bool = False, on_openshift: bool = True) -> Item:
+    """What should become of one change. `on_openshift`: its machine is a node, where operators can deliver things."""
     change, verdict = judged.change, judged.judgement.verdict
     names = names_of(change)
     traps = traps_of(names) if change.kind.installs else ()
@@ -60,7 +62,11 @@ def advise(judged: JudgedChange, *, everything: bool = False) -> Item:
         return Item(judged, Advice.BY_HAND, _OPEN_CONFIG if judged.judgement.rule.endswith("_config") else _OPEN)
     if why := _by_hand(change):
         return Item(judged, Advice.BY_HAND, why)
-    return _known_item(judged, Item(judged, Advice.IMAGE, "", traps=traps), names, everything=everything)
+    plain = Item(judged, Advice.IMAGE, "", traps=traps)
+    if not change.kind.installs:
+        return plain
+    known = advice_for(names, judged.judgement.category, on_openshift=on_openshift)
+    return _known_item(plain, known, everything=everything) if known else plain
 
 
 def names_of(change: Change) -> tuple[str, ...]:
@@ -71,17 +77,13 @@ def names_of(change: Change) -> tuple[str, ...]:
     return (change.name, match["name"]) if match else (change.name,)
 
 
-def _known_item(judged: JudgedChange, plain: Item, names: tuple[str, ...], *, everything: bool) -> Item:
-    """The item of a change that can go into the image; what is known of its package may say something better."""
-    known = advice_for(names, judged.judgement.category) if judged.change.kind.installs else None
-    if known is None:
-        return plain
-    source = known.source
+def _known_item(plain: Item, known: KnownAdvice, *, everything: bool) -> Item:
+    """The item of a package that can go into the image and of which something better may be known."""
     words = known.note or ""
     if known.advice is Advice.IMAGE or everything:
-        return replace(plain, why=words, source=source if words else None)
+        return replace(plain, why=words, source=known.source if words else None)
     why = words or (_DROPPED if known.advice is Advice.DROP else _INSTEAD)
-    return replace(plain, advice=known.advice, why=why, instead=known.instead, source=source)
+    return replace(plain, advice=known.advice, why=why, instead=known.instead, source=known.source)
 
 
 def _by_hand(change: Change) -> str | None:

@@ -98,19 +98,21 @@ def needs_cliwrap(name: str) -> bool:
     return any(fnmatchcase(name, glob) for glob in _releases()["cliwrap_globs"])
 
 
-def advice_for(names: tuple[str, ...], category: str | None) -> KnownAdvice | None:
+def advice_for(names: tuple[str, ...], category: str | None, *, on_openshift: bool) -> KnownAdvice | None:
     """What the data says of a package by the names it may have; None where it says nothing.
 
-    An entry of its own wins over that of its category. Without either a note alone gives `image`.
+    An entry of its own wins over that of its category, but for machines outside OpenShift, which have no operators.
+    Without either a note alone gives `image`.
     """
     known = _known(names)
     note, source = (known.get("image_mode_note"), known.get("source")) if known else (None, None)
     for entry in _advice()["of_package"]:
-        if any(fnmatchcase(name, entry["glob"]) for name in names):
+        if on_openshift and any(fnmatchcase(name, entry["glob"]) for name in names):
             return KnownAdvice(Advice(entry["advice"]), entry["instead"], note, source)
     entry = _advice()["of_category"].get(category or "")
     if entry:
-        return KnownAdvice(Advice(entry["advice"]), entry["instead"], note, source)
+        instead = entry["instead" if on_openshift else "outside"]
+        return KnownAdvice(Advice(entry["advice"]), instead, note, source)
     return KnownAdvice(Advice.IMAGE, None, note, source) if note else None
 
 

@@ -41,7 +41,8 @@ def is_whole(plan: PoolPlan) -> bool:
 def _plan(pool: Pool, wishes: Wishes) -> PoolPlan:
     releases = _releases(pool)
     release = releases[0] if releases else None
-    items = items_of(pool.machines, everything=wishes.everything)
+    is_openshift = bool(release) or _os(pool).openshift is True
+    items = items_of(pool.machines, everything=wishes.everything, on_openshift=is_openshift)
     recipe = recipe_of(items, build_tools(release, _os(pool)))
     base = base_of(pool.machines, release)
     way = _way(pool, release, base, recipe, wishes)
@@ -59,12 +60,13 @@ def _plan(pool: Pool, wishes: Wishes) -> PoolPlan:
 
 
 def _releases(pool: Pool) -> tuple[str, ...]:
-    """OpenShift releases that these machines may be of, oldest first; none outside OpenShift."""
+    """OpenShift releases that these machines may be of, oldest first; none outside OpenShift or where nothing tells."""
     found: set[str] = set()
     for census in (machine.census for machine in pool.machines):
-        if census.machine.os.openshift is not False or census.booted.release:
-            known = (census.booted.release,) if census.booted.release else census.booted.release_candidates
-            found |= set(known)
+        if census.booted.release:
+            found.add(census.booted.release)
+        elif census.machine.os.openshift is not False and census.machine.os.version:
+            found |= set(census.booted.release_candidates)
     return tuple(sorted(found, key=release_key))
 
 
@@ -78,7 +80,8 @@ def _way(pool: Pool, release: str | None, base: BaseImage, recipe: Recipe, wishe
     if not any(machine.answer is Answer.REFUSES for machine in pool.machines):
         return None
     if release is None:
-        return Way.MACHINE if base.reference or recipe.is_empty else None
+        is_no_node = _os(pool).openshift is False
+        return Way.MACHINE if is_no_node and (base.reference or recipe.is_empty) else None
     offered = on_cluster(release)
     possible = not recipe.rpms or wishes.rpm_image is not None
     if offered and possible and not offered.tech_preview:
@@ -147,6 +150,9 @@ def _unknowns(pool: Pool, items: Sequence[Item]) -> Iterator[str]:
     """What these documents cannot say, and what of it matters here."""
     for item in with_advice(items, Advice.BY_HAND):
         yield f"{item.judged.change.requested}: {item.why}"
+    refused = any(machine.answer is Answer.REFUSES for machine in pool.machines)
+    if refused and _os(pool).openshift is not False and not _releases(pool):
+        yield "which release of OpenShift these machines run, if any; there are no steps without it; --release tells"
     for machine in pool.machines:
         census = machine.census
         if machine.answer is Answer.UNKNOWN:

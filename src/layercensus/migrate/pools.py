@@ -54,7 +54,10 @@ def _key(census: Census, pool: str | None) -> tuple[str, ...]:
     name = pool or pool_name(census)
     if name:
         return (cluster, name)
-    return (cluster, "", folder, _release_words(census.booted), (census.machine.os.version or "").partition(".")[0])
+    os = census.machine.os
+    # Outside OpenShift a folder may hold anything.
+    of_system = (os.id or "", os.variant or "") if os.openshift is False else ()
+    return (cluster, "", folder, _release_words(census.booted), (os.version or "").partition(".")[0], *of_system)
 
 
 def _pool(key: tuple[str, ...], machines: list[MachinePlan], pool: str | None, *, several: bool) -> Pool:
