@@ -123,9 +123,9 @@ class Nevra:
 class Change:
     """A request that makes a deployment more, or less, than its base image.
 
-    `requested`: its text, without shell quotes and checksum. `name` is the RPM name, None where the form (provide,
-    path, glob) or the kind (module) has none. `origin_key`: the key or line that it was read from. `active`: True if it
-    is in the deployment, False if it is asked for and not in effect, None if the source can't tell.
+    `requested`: its text, without shell quotes and checksum. `name`: of the RPM; None where form (provide, path, glob)
+    or kind (module) have none. `origin_key`: where it was read. `active`: True if in the deployment, False if asked for
+    and not in effect, None if the source can't tell. `header_sha256`: of a local RPM, by the origin.
     """
 
     kind: Kind
@@ -137,6 +137,7 @@ class Change:
     nevra: str | None = None
     replaces: str | None = None
     repository: str | None = None
+    header_sha256: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

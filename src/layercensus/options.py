@@ -13,6 +13,7 @@ _QUESTION = (
     "and how sure is the number?"
 )
 _PATHS = "a status as JSON or text, an origin file, a sosreport or must-gather, a folder of these, -; none: this host"
+_PLAN_PATHS = "documents of the machines of a pool or cluster, as inspect reads them: files, folders, bundles, -"
 _DEMO_FOLDER = "layercensus-demo"
 
 
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_scan(command("scan", "what is layered on every node of a cluster, asked through oc"))
     _add_agent(command("agent", "on a node: read it hourly and when it changes, and serve its metrics"))
     _add_manifests(command("manifests", "a folder to apply with oc: the agent and its rules, or rules alone"))
+    _add_plan(command("plan", "from local layers to an image: what is refused, a Containerfile, the steps"))
     _add_collect(command("collect", "take the reports of a fleet's clusters into a lake"))
     _add_token(command("token", "let one cluster send its reports to a collector"))
     _add_simulate(command("simulate", "a synthetic fleet whose true share is known, as a lake"))
@@ -195,6 +197,29 @@ def _add_manifests(parser: argparse.ArgumentParser) -> None:
         type=given,
         metavar="DIR",
         help="the folder to make (default: layercensus-MODE-RELEASE, or -kubernetes)",
+    )
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", type=given, metavar="PATH", help=_PLAN_PATHS)
+    parser.add_argument("--lake", type=given, metavar="DIR", help="in place of PATH: how much of a fleet it would free")
+    _add_release(parser)
+    parser.add_argument("--pool", type=name, metavar="NAME", help="the machine config pool that all of these are in")
+    parser.add_argument(
+        "--format", choices=("text", "containerfile", "machineosconfig", "json"), default="text", help="default: text"
+    )
+    parser.add_argument(
+        "--everything", action="store_true", help="into the image goes what had better be dropped or replaced, too"
+    )
+    parser.add_argument(
+        "--allow-tech-preview",
+        action="store_true",
+        help="builds on the cluster where they are a preview (4.16 to 4.18)",
+    )
+    parser.add_argument("--push-to", type=image, metavar="REFERENCE", help="where the cluster pushes what it built")
+    parser.add_argument("--push-secret", type=name, metavar="NAME", help="the secret that it pushes with")
+    parser.add_argument(
+        "--rpm-image", type=image, metavar="REFERENCE", help="an image with the RPM files in /rpms, for such builds"
     )
 
 

@@ -14,10 +14,17 @@ from layercensus.classify.rules import RULES
 from layercensus.data import list_tree, read_json, read_text
 from layercensus.host.documents.document import parse_document
 from layercensus.metrics.census_json import machine_value
+from layercensus.migrate import plan
+from layercensus.migrate.planning import make_plans
+from layercensus.migrate.render_json import format_plan_json
 
 SCHEMA: dict[str, Any] = read_json("schemas/census-v1.schema.json")
 CHANGE = SCHEMA["$defs"]["change"]["properties"]
 MACHINE = SCHEMA["$defs"]["machine"]["properties"]
+
+
+PLAN: dict[str, Any] = read_json("schemas/plan-v1.schema.json")
+PLANNED = PLAN["$defs"]
 
 
 def enum_of(schema: dict[str, Any]) -> set[str]:
@@ -35,6 +42,13 @@ def enum_of(schema: dict[str, Any]) -> set[str]:
         (MACHINE["source"], model.Source),
         (MACHINE["kernel_type"], model.KernelType),
         (MACHINE["flags"]["properties"]["unlocked"], model.Unlocked),
+        (PLANNED["machine"]["properties"]["image_mode"], plan.Answer),
+        (PLANNED["change"]["properties"]["advice"], plan.Advice),
+        (PLANNED["change"]["properties"]["kind"], model.Kind),
+        (PLANNED["change"]["properties"]["verdict"], model.Verdict),
+        (PLANNED["change"]["properties"]["need"], model.Need),
+        (PLANNED["change"]["properties"]["traps"]["items"]["properties"]["trap"], plan.Trap),
+        (PLANNED["pool"]["properties"]["way"], plan.Way),
     ],
 )
 def test_the_schema_lists_the_values_of_the_model(schema: dict[str, Any], values: type[StrEnum]) -> None:
@@ -46,6 +60,14 @@ def test_a_census_is_valid_by_its_schema(name: str) -> None:
     for machine in parse_document(read_text(f"demo/{name}"), name):
         value = {"schema": "layercensus/census/v1", "machines": [machine_value(classify(machine))], "skipped": []}
         jsonschema.validate(json.loads(json.dumps(value)), SCHEMA)
+
+
+@pytest.mark.parametrize("name", list_tree("demo"))
+def test_a_plan_is_valid_by_its_schema(name: str) -> None:
+    censuses = [classify(machine) for machine in parse_document(read_text(f"demo/{name}"), name)]
+    for wishes in (plan.Wishes(), plan.Wishes(pool="worker", tech_preview=True, everything=True)):
+        text = "".join(format_plan_json(make_plans(censuses, wishes), []))
+        jsonschema.validate(json.loads(text), PLAN)
 
 
 def test_the_schemas_are_schemas() -> None:
@@ -78,6 +100,28 @@ def test_every_rule_has_an_id_of_its_own_that_begins_with_its_verdict() -> None:
 
 def test_the_data_files_say_where_they_come_from() -> None:
     names = [name for name in list_tree(".") if "/" not in name and name.endswith(".json")]
+    names += [f"migrate/{path}" for path in list_tree("migrate")]
     for name in [*names, *(f"catalogs/{path}" for path in list_tree("catalogs"))]:
         assert {"_meta", "_provenance"} & set(read_json(name)), name
     assert names
+
+
+def test_advice_is_about_known_packages_only() -> None:
+    known = {entry["package_glob"]: entry for entry in read_json("known_packages.json")["packages"]}
+    advice = read_json("migrate/advice.json")
+    assert {entry["glob"] for entry in (*advice["of_package"], *advice["traps"])} <= set(known)
+    assert {entry["advice"] for entry in (*advice["of_package"], *advice["of_category"].values())} <= {
+        member.value for member in plan.Advice
+    }
+    assert set(advice["of_category"]) <= {entry["category"] for entry in known.values()}
+    assert (
+        {entry["trap"] for entry in advice["traps"]} == set(advice["trap_words"]) == {trap.value for trap in plan.Trap}
+    )
+
+
+def test_the_facts_of_a_plan_are_of_known_releases_oldest_first() -> None:
+    facts = read_json("migrate/releases.json")
+    for key in ("image_names", "on_cluster", "openshift_tools"):
+        since = [entry["since"] for entry in facts[key]]
+        assert set(since) <= set(known_releases())
+        assert since == sorted(since, key=release_key)

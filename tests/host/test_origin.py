@@ -222,3 +222,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_any_shuffling_of_an_origin_is_read_or_refused(parts: list[str]) -> None:
     with contextlib.suppress(HostDocumentError):
         parse_origin(BASE + "".join(parts))
+
+
+def test_the_digest_of_a_local_packages_header_is_kept_beside_the_request() -> None:
+    deployment = deployment_of(f"{BASE}[packages]\nrequested-local={SHA}:foo-1.2-3.x86_64;\n")
+    assert [(change.requested, change.header_sha256) for change in deployment.changes] == [("foo-1.2-3.x86_64", SHA)]

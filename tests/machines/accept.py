@@ -14,8 +14,12 @@ from layercensus.classify.census import classify
 from layercensus.host.documents.document import parse_document
 from layercensus.metrics.census_json import format_census_json
 from layercensus.metrics.families import exposition_lines, machine_families
+from layercensus.migrate.plan import PoolPlan, Wishes
+from layercensus.migrate.planning import make_plans
+from layercensus.migrate.render_text import plan_lines
 
 HERE = Path(__file__).parent
+GOLDENS = {"census.json", "metrics.prom", "plan.txt", "Containerfile", "machineosconfig.yaml"}
 
 
 def situations() -> Iterator[Path]:
@@ -31,17 +35,29 @@ def render(situation: Path) -> dict[str, str]:
     (machine,) = parse_document(text, status.name)
     census = classify(machine)
     document: dict[str, Any] = json.loads("".join(format_census_json([census], [])))
-    return {
+    wishes = Wishes(pool="worker", rpm_image="registry.example.com/rpms:1")
+    plans = make_plans([census], wishes)
+    return _plan_files(plans) | {
         "census.json": json.dumps(document["machines"][0], indent=2, ensure_ascii=False) + "\n",
         "metrics.prom": "".join(exposition_lines(machine_families(census))),
     }
+
+
+def _plan_files(plans: tuple[PoolPlan, ...]) -> dict[str, str]:
+    """The plan for people, and the texts that it has."""
+    (plan,) = plans
+    texts = {"Containerfile": plan.containerfile, "machineosconfig.yaml": plan.machine_os_config}
+    return {"plan.txt": "".join(plan_lines(plans, []))} | {name: text for name, text in texts.items() if text}
 
 
 def main(names: list[str]) -> None:
     """Write the goldens of the named situations."""
     for situation in situations():
         if not names or situation.name in names:
-            for name, text in render(situation).items():
+            files = render(situation)
+            for gone in {path.name for path in situation.iterdir()} & GOLDENS - set(files):
+                (situation / gone).unlink()
+            for name, text in files.items():
                 (situation / name).write_text(text, encoding="utf-8")
 
 

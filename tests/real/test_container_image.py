@@ -4,23 +4,20 @@ The base is a Debian made here, since no registry can be counted on: not the bas
 set up as that one is. What is expected is typed by hand, or is what `inspect` says of the same root outside.
 """
 
-import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))
 from tests.agent.running import class_in, parse, wait_for
-from tests.real.agent_hosts import Host, layered_host, same, scratch_folder, without_reads
+from tests.real.agent_hosts import Host, layered_host, same, without_reads
+from tests.real.container_engine import Engine, engine_scratch, skip, unpack_debian
 from tests.real.sysroots import OSNAME, missing_programs
 
 pytestmark = pytest.mark.real
@@ -40,30 +37,6 @@ OURS = "/opt/layercensus"
 LIMIT_BYTES = 6_000_000
 NON_EXTENSION = 'layercensus_changes{verdict="non_extension",kind="install"}'
 EXTENSION = 'layercensus_changes{verdict="extension",kind="install"}'
-
-# A machine that is itself a container may raise no limit of a process, and has no systemd to ask for cgroups.
-SETTINGS = """
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "none"
-lock_type = "file"
-runtime = "runc"
-static_dir = "{folder}/graph/libpod"
-tmp_dir = "{folder}/state"
-volume_path = "{folder}/graph/volumes"
-[network]
-network_config_dir = "{folder}/networks"
-"""
-STORAGE = """
-[storage]
-driver = "vfs"
-graphroot = "{folder}/graph"
-runroot = "{folder}/run"
-"""
-# What the programs leave in places that no setting names.
-LEFT_ELSEWHERE = ("/run/runc", "/var/lib/containers/cache", "/sys/fs/cgroup/*/libpod_parent")
 
 # The user is the image's own.
 UNPRIVILEGED = ("--network", "none", "--cap-drop", "all", "--security-opt", "no-new-privileges")
@@ -90,12 +63,6 @@ print(urlopen("http://127.0.0.1:9464/metrics").read().decode(), end="")
 """
 
 
-def skip(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _programs() -> None:
     missing = [f"{name} (Debian package: {package})" for name, package in PROGRAMS.items() if not shutil.which(name)]
@@ -105,96 +72,21 @@ def _programs() -> None:
         skip(f"NO IMAGE OF THE AGENT WAS BUILT, missing: {', '.join(missing)}")
 
 
-@dataclass(frozen=True)
-class Engine:
-    """buildah and podman, and all that they keep, below one folder."""
-
-    folder: Path
-
-    def start(self) -> None:
-        for name, text in {"containers.conf": SETTINGS, "storage.conf": STORAGE}.items():
-            (self.folder / name).write_text(text.format(folder=self.folder))
-        (self.folder / "home").mkdir()
-
-    def attempt(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
-        settings = {
-            "CONTAINERS_CONF": self.folder / "containers.conf", "CONTAINERS_STORAGE_CONF": self.folder / "storage.conf",
-            "HOME": self.folder / "home", "TMPDIR": self.folder / "home",
-        }  # fmt: skip
-        environment = {**kept, **{key: str(path) for key, path in settings.items()}}
-        command = list(map(str, arguments))
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=self.folder)
-
-    def run(self, *arguments: str | Path) -> str:
-        """What a program prints, or an error that shows what it said."""
-        done = self.attempt(*arguments)
-        if done.returncode:
-            raise RuntimeError(f"{arguments} ended with {done.returncode}: {done.stderr}{done.stdout}")
-        return done.stdout
-
-    def build(self, program: str, context: Path) -> str:
-        """An image of that folder's wheel, by one of the two programs; its name."""
-        name = f"localhost/layercensus:{program}"
-        verb = {"buildah": "bud", "podman": "build"}[program]
-        self.run(
-            program, verb, "--isolation", "chroot", "--layers=false", "--build-arg", f"BASE={BASE}",
-            "--file", CONTAINERFILE, "--tag", name, context,
-        )  # fmt: skip
-        return name
-
-    def python(self, image: str, code: str, *options: str) -> str:
-        """What a piece of Python prints in a container of an image."""
-        return self.run("podman", "run", "--rm", *options, "--entrypoint", "python3", image, "-I", "-c", code)
-
-    def files(self, image: str) -> dict[str, tuple[object, ...]]:
-        """All files of an image by path: mode, owner, and what is in them."""
-        top = Path(self.run("podman", "image", "mount", image).strip())
-        found: dict[str, tuple[object, ...]] = {}
-        for path in top.rglob("*"):
-            facts = path.lstat()
-            content = str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else b""
-            digest = hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
-            found[f"/{path.relative_to(top)}"] = (facts.st_mode, facts.st_uid, facts.st_gid, digest)
-        return found
-
-    def stop(self) -> None:
-        self.attempt("podman", "rm", "--all", "--force", "--time", "0")
-        self.attempt("podman", "image", "unmount", "--all")
-
-
-def unmount_below(folder: Path) -> None:
-    """What a program that was stopped half-way has left mounted there."""
-    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for point in reversed(points):
-        if Path(point).is_relative_to(folder):
-            subprocess.run(["umount", "--lazy", point], check=True)
-
-
-def left_elsewhere() -> set[Path]:
-    return {path for pattern in LEFT_ELSEWHERE for path in Path("/").glob(pattern.removeprefix("/"))}
-
-
-def remove_unused(path: Path) -> None:
-    """A cache goes; of other folders those that nobody has begun to use."""
-    if path.name == "cache":
-        shutil.rmtree(path)
-        return
-    for folder in sorted((found for found in [path, *path.rglob("*")] if found.is_dir()), reverse=True):
-        with suppress(OSError):
-            folder.rmdir()
+def build(engine: Engine, program: str, context: Path) -> str:
+    """An image of that folder's wheel, by one of the two programs; its name."""
+    name = f"localhost/layercensus:{program}"
+    verb = {"buildah": "bud", "podman": "build"}[program]
+    engine.run(
+        program, verb, "--isolation", "chroot", "--layers=false", "--build-arg", f"BASE={BASE}",
+        "--file", CONTAINERFILE, "--tag", name, context,
+    )  # fmt: skip
+    return name
 
 
 @pytest.fixture(scope="module")
 def scratch() -> Iterator[Path]:
-    before = left_elsewhere()
-    with scratch_folder() as folder:
-        try:
-            yield folder
-        finally:
-            unmount_below(folder)
-    for path in left_elsewhere() - before:
-        remove_unused(path)
+    with engine_scratch() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -212,15 +104,7 @@ def engine(scratch: Path) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def base(engine: Engine, scratch: Path) -> str:
     """A minimal Debian with Python, of the release and from the mirror of this machine's own apt."""
-    sources = engine.run("apt-get", "indextargets", "--format", "$(RELEASE) $(SITE)", "Identifier: Packages")
-    release = engine.run("sh", "-c", '. /etc/os-release && echo "$VERSION_CODENAME"').strip()
-    mirror = next((site for name, site in map(str.split, sources.splitlines()) if name == release), "")
-    if not mirror:
-        skip(f"NO IMAGE OF THE AGENT WAS BUILT, apt has no source of {release}")
-    top = scratch / "base"
-    done = engine.attempt("debootstrap", "--variant=minbase", "--include=python3", release, top, mirror)
-    if done.returncode:
-        skip(f"NO IMAGE OF THE AGENT WAS BUILT, debootstrap: {(done.stdout + done.stderr)[-2000:]}")
+    top = unpack_debian(scratch / "base", "NO IMAGE OF THE AGENT WAS BUILT")
     engine.run("chroot", top, "python3", "-m", "venv", "--without-pip", "/opt/app-root")
     engine.run("chroot", top, "chown", "-R", "1001:0", "/opt/app-root")
     excluded = [f"--exclude=./{name}" for name in UNUSED]
@@ -242,7 +126,7 @@ def context(scratch: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def image(engine: Engine, base: str, context: Path) -> str:
-    return engine.build("buildah", context)
+    return build(engine, "buildah", context)
 
 
 @pytest.fixture(scope="module")
@@ -378,7 +262,7 @@ def test_no_source_is_compiled_where_it_runs(engine: Engine, image: str) -> None
 
 
 def test_podman_builds_the_same_files_as_buildah(engine: Engine, image: str, context: Path) -> None:
-    assert engine.files(engine.build("podman", context)) == engine.files(image)
+    assert engine.files(build(engine, "podman", context)) == engine.files(image)
 
 
 def test_an_image_without_arguments_says_what_there_is(engine: Engine, image: str) -> None:
@@ -397,4 +281,4 @@ def test_two_wheels_are_no_image(engine: Engine, base: str, context: Path, scrat
     (wheel,) = two.iterdir()
     shutil.copy(wheel, two / "layercensus-0-py3-none-any.whl")
     with pytest.raises(RuntimeError, match=r"zipfile\.py: error"):
-        engine.build("buildah", two)
+        build(engine, "buildah", two)

@@ -161,3 +161,19 @@ def _expected(entry: Mapping[str, Any], rule: Mapping[str, Any]) -> dict[str, An
 def _plain(annotations: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
     """Annotations whose template names nothing but the signal; others must be spelled out in the situation."""
     return {name: text.replace("{{ $labels.signal }}", labels.get("signal", "")) for name, text in annotations.items()}
+
+
+def test_the_alerts_before_an_upgrade_name_a_page_that_is_there() -> None:
+    rules = [rule for text in render_agent("4.14", telemetry=True).values() for rule in _alerts_of(text)]
+    pages = {rule["alert"]: rule["annotations"].get("runbook") for rule in rules}
+    named = {alert for alert, page in pages.items() if page}
+    assert named == {"LayerCensusPackagesBeforeUpgrade", "LayerCensusOverridesBeforeUpgrade"}
+    assert all((HERE.parents[1] / pages[alert]).is_file() for alert in named)
+    assert all("runbook" not in rule["labels"] for rule in rules)
+
+
+def _alerts_of(text: str) -> list[dict[str, Any]]:
+    if "kind: PrometheusRule" not in text:
+        return []
+    groups = [group for document in yaml.safe_load_all(text) for group in document["spec"]["groups"]]
+    return [rule for group in groups for rule in group["rules"] if "alert" in rule]

@@ -178,6 +178,8 @@ def _alert(alert: ContractAlert, entry: Mapping[str, Any], expr: str, *, watches
     labels = {"severity": alert.severity, "namespace": read_contract().namespace}
     description = entry["description"] + (entry.get("upstream", "") if watches_upstream else "")
     annotations = {"summary": entry["summary"], "description": description}
+    if "runbook" in entry:
+        annotations["runbook"] = entry["runbook"]
     return AlertRule(alert.name, expr, entry["for"], labels, annotations)
 
 

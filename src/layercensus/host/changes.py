@@ -20,11 +20,12 @@ def install_change(text: str, key: str, *, active: bool | None) -> Change:
 
 
 def local_change(kind: Kind, text: str, key: str, *, active: bool | None = True) -> Change:
-    """Build a change from a local package's NEVRA (a sha256 in front is dropped)."""
-    text = strip_sha256(text)
+    """Build a change from a local package's NEVRA; a sha256 in front, as origin files have it, is kept apart."""
+    whole, text = text, strip_sha256(text)
     name, nevra = name_and_nevra(text)
     form = Form.NEVRA if nevra else Form.NAME
-    return Change(kind=kind, form=form, requested=text, name=name, origin_key=key, active=active, nevra=nevra)
+    digest = whole.removesuffix(text).rstrip(":") or None
+    return Change(kind, form, text, name, key, active=active, nevra=nevra, header_sha256=digest)
 
 
 def name_and_nevra(text: str) -> tuple[str, str | None]:

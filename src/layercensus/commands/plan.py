@@ -1,0 +1,113 @@
+"""`layercensus plan`: from local layers to an image, for machines of documents; or what a fleet would gain."""
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+
+from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings
+from layercensus.commands.censuses import Tally
+from layercensus.errors import Fault, NothingToDoError, UsageError
+from layercensus.host.captures import count_files, read_captures
+from layercensus.migrate.plan import Answer, PoolPlan, Wishes
+from layercensus.migrate.planning import is_whole, make_plans
+from layercensus.migrate.render_json import format_plan_json
+from layercensus.migrate.render_text import plan_lines
+from layercensus.model import Machine, Skipped
+
+_NOTHING_FOUND = "no host document was found; save `rpm-ostree status --json` of each machine there"
+# Options that go with documents only, and what they are when they are not given.
+_OF_PATHS = {
+    "release": None, "pool": None, "allow_tech_preview": False, "everything": False, "push_to": None,
+    "push_secret": None, "rpm_image": None,
+}  # fmt: skip
+
+
+def run(options: Namespace, surroundings: Surroundings) -> Output:
+    """Yield the plan in the format asked for."""
+    if bool(options.paths) == bool(options.lake):
+        what = "both PATH and --lake are given" if options.paths else "neither PATH nor --lake is given"
+        raise UsageError(what, fault=Fault.USAGE, next_step="name documents of machines, or a lake")
+    if options.lake:
+        return (yield from _of_fleet(options, surroundings))
+    tally = Tally()
+    censuses = list(tally.classified(_items(options, surroundings), release=options.release))
+    for item in tally.skipped:
+        if item.lost or options.format in {"containerfile", "machineosconfig"}:
+            surroundings.warn(f"layercensus: {item.input}: skipped: {item.reason}")
+    if not censuses:
+        raise NothingToDoError(_NOTHING_FOUND, where=" ".join(options.paths))
+    plans = make_plans(censuses, _wishes(options))
+    yield from _render(plans, tally.skipped, options.format)
+    lost = any(item.lost for item in tally.skipped)
+    return EXIT_DONE if not lost and _is_done(plans, options.format) else EXIT_PARTIAL
+
+
+def _items(options: Namespace, surroundings: Surroundings) -> Iterator[Machine | Skipped]:
+    total = count_files(options.paths) if surroundings.shows_progress else None
+    for done, item in enumerate(read_captures(options.paths, surroundings.stdin)):
+        surroundings.tick(done, total)
+        yield item
+
+
+def _wishes(options: Namespace) -> Wishes:
+    return Wishes(
+        pool=options.pool,
+        tech_preview=options.allow_tech_preview,
+        everything=options.everything,
+        push_to=options.push_to,
+        push_secret=options.push_secret,
+        rpm_image=options.rpm_image,
+    )
+
+
+def _render(plans: Sequence[PoolPlan], skipped: Sequence[Skipped], form: str) -> Iterator[str]:
+    if form == "json":
+        return format_plan_json(plans, skipped)
+    if form == "text":
+        return plan_lines(plans, skipped)
+    return iter([_only(plans, form)])
+
+
+def _only(plans: Sequence[PoolPlan], form: str) -> str:
+    """The one Containerfile or MachineOSConfig of these plans.
+
+    Raises `NothingToDoError` where there is none, with the reason; `UsageError` where several pools have one.
+    """
+    what = {"containerfile": "Containerfile", "machineosconfig": "MachineOSConfig"}[form]
+    texts = {plan.label: text for plan in plans if (text := _text_of(plan, form))}
+    if len(texts) > 1 and form == "containerfile":
+        labels = ", ".join(texts)
+        next_step = "give the documents of one pool, or --pool NAME where they are of one"
+        raise UsageError(f"{len(texts)} pools have one: {labels}", f"--format {form}", Fault.USAGE, next_step)
+    if texts:
+        return "---\n".join(texts.values())
+    reasons = [part.why for plan in plans for part in plan.withheld if part.what == what]
+    unread = [why for plan in plans for why in plan.unknowns] if not reasons else []
+    why = (reasons or unread or ["nothing that these machines layer has to go into an image"])[0]
+    raise NothingToDoError(f"no {what}: {why}", where=plans[0].label, next_step="--format text says more")
+
+
+def _text_of(plan: PoolPlan, form: str) -> str | None:
+    return plan.containerfile if form == "containerfile" else plan.machine_os_config
+
+
+def _is_done(plans: Sequence[PoolPlan], form: str) -> bool:
+    """Whether there is something to do and all of it is said."""
+    if not any(plan.steps for plan in plans):
+        return False
+    if form == "machineosconfig" and any(plan.count(Answer.REFUSES) and not plan.machine_os_config for plan in plans):
+        return False
+    return all(map(is_whole, plans))
+
+
+def _of_fleet(options: Namespace, surroundings: Surroundings) -> Output:
+    for name, default in _OF_PATHS.items():
+        if getattr(options, name) != default:
+            raise UsageError("goes with PATH", where=f"--{name.replace('_', '-')}", fault=Fault.USAGE)
+    try:
+        from layercensus.commands import plan_fleet
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("layercensus"):
+            raise
+        what = f"it needs the library {error.name}, which the base does not bring"
+        raise UsageError(what, "--lake", Fault.USAGE, "pip install 'layercensus[report]'") from error
+    return (yield from plan_fleet.run(options, surroundings))

@@ -1,0 +1,199 @@
+"""`layercensus plan`: exit codes of the design (part 5), formats, every published document, hostile names, what it imports."""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from tests.conftest import build_deployment, build_status
+
+from layercensus.cli import main
+from layercensus.data import read_json
+
+DONE, PARTIAL, USAGE = 0, 1, 2
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+DOCUMENTS = sorted(path for path in CORPUS.rglob("*") if path.is_file() and path.parent != CORPUS)
+MACHINES = Path(__file__).parents[1] / "machines"
+SITUATIONS = sorted(path for path in MACHINES.glob("*/status.*"))
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+def plan(*arguments: str | Path) -> Ran:
+    shown, said = io.BytesIO(), io.BytesIO()
+    out, err = io.TextIOWrapper(shown, "utf-8"), io.TextIOWrapper(said, "utf-8")
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(["plan", *map(str, arguments)])
+    out.flush()
+    err.flush()
+    return Ran(code, shown.getvalue().decode(), said.getvalue().decode())
+
+
+def machine(folder: Path, name: str = "worker-0.json", **keys: Any) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(build_status(build_deployment(**keys)), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [
+        ({"repo": ["autofs"]}, DONE),
+        ({"repo": ["htop"]}, DONE),
+        ({}, PARTIAL),  # nothing to do
+        ({"repo": ["/usr/bin/virsh"]}, PARTIAL),  # not all is known
+        ({"repo": ["autofs"], "container_image_reference": None, "origin": "x:rhcos"}, PARTIAL),  # no base
+    ],
+)
+def test_exit_codes_of_a_machine(tmp_path: Path, keys: dict[str, Any], code: int) -> None:
+    assert plan(machine(tmp_path, **keys)).code == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], USAGE, "neither PATH nor --lake is given"),
+        (["x", "--lake", "y"], USAGE, "both PATH and --lake are given"),
+        (["--lake", "y", "--pool", "worker"], USAGE, "--pool: goes with PATH"),
+        (["--lake", "y", "--format", "containerfile"], USAGE, "a fleet has none"),
+        (["--lake", "no-such-lake"], PARTIAL, "no lake"),
+        (["x", "--pool", "a b"], USAGE, "is no name"),
+        (["x", "--rpm-image", "a b"], USAGE, "no image"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: list[str], code: int, words: str) -> None:
+    ran = plan(*arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_missing_file_is_a_machine_that_is_not_known(tmp_path: Path) -> None:
+    ran = plan(tmp_path / "nothing.json")
+    assert ran.code == PARTIAL
+    assert "unknown" in ran.out
+
+
+def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:
+    ran = plan(tmp_path)
+    assert ran.code == PARTIAL
+    assert "no host document was found" in ran.err
+
+
+def test_a_refspec_gives_no_containerfile_and_says_why() -> None:
+    situation = MACHINES / "fedora-coreos-tailscale" / "status.json"
+    ran = plan(situation, "--format", "containerfile")
+    assert (ran.code, ran.out) == (PARTIAL, "")
+    assert "names a ref or commit of ostree and no image" in ran.err
+
+
+def test_a_pool_of_three_gives_one_containerfile(tmp_path: Path) -> None:
+    machine(tmp_path, "w0.json", repo=["autofs"])
+    machine(tmp_path, "w1.json", repo=["autofs", "strange-agent"])
+    machine(tmp_path, "w2.json")
+    ran = plan(tmp_path, "--pool", "worker", "--format", "containerfile")
+    assert ran.code == DONE
+    assert "      autofs \\\n      strange-agent && \\\n" in ran.out
+    text = plan(tmp_path, "--pool", "worker").out
+    assert "unlike most of its pool: + strange-agent" in text
+    assert "strange-agent  from a repository, 1 of 3 machines" in text
+
+
+def test_two_pools_have_no_one_containerfile_and_two_configs(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        machine(tmp_path, f"{name}/w.json", repo=["autofs"], version="9.6.20251015-1")
+    ran = plan(tmp_path, "--release", "4.20", "--format", "containerfile")
+    assert ran.code == USAGE
+    assert "2 pools have one" in ran.err
+    configs = plan(tmp_path, "--release", "4.20", "--pool", "worker", "--format", "machineosconfig")
+    assert configs.code == DONE
+    assert len(list(yaml.safe_load_all(configs.out))) == 2
+
+
+@pytest.mark.parametrize("path", SITUATIONS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("form", ["text", "json", "containerfile", "machineosconfig"])
+def test_every_situation_yields_a_plan_or_says_why_not(path: Path, form: str) -> None:
+    assert_plan_or_reason(path, form)
+
+
+@pytest.mark.skipif(not DOCUMENTS, reason="the corpus of published documents is not beside the checkout")
+@pytest.mark.parametrize("form", ["text", "json", "containerfile", "machineosconfig"])
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_published_document_yields_a_plan_or_says_why_not(path: Path, form: str) -> None:
+    assert_plan_or_reason(path, form)
+
+
+def assert_plan_or_reason(path: Path, form: str) -> None:
+    ran = plan(path, "--format", form, "--pool", "worker", "--allow-tech-preview")
+    assert ran.code in {DONE, PARTIAL}
+    assert "a bug of ours" not in ran.err
+    assert "Traceback" not in ran.err
+    if form == "json":
+        jsonschema.validate(json.loads(ran.out), read_json("schemas/plan-v1.schema.json"))
+    elif form != "text":
+        assert bool(ran.out) != bool(ran.err)
+    if ran.code == PARTIAL and form == "text":
+        assert any(
+            word in ran.out
+            for word in ("!", "No Containerfile", "nothing to do", "operator", "No base", "no rpm-ostree")
+        )
+
+
+@pytest.mark.parametrize("name", ["a\nFROM evil", "a b.json", "$(reboot).json", "'; reboot; '.json", "x\u202e.json"])
+def test_a_hostile_file_name_stays_in_comments(tmp_path: Path, name: str) -> None:
+    path = machine(tmp_path, name, repo=["autofs"])
+    ran = plan(path, "--format", "containerfile")
+    lines = [line for line in ran.out.splitlines() if not line.startswith("#")]
+    assert ran.code == DONE
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == ["ARG", "FROM", "COPY", "COPY", "RUN"]
+    assert not any("reboot" in line or "evil" in line for line in lines)
+
+
+def test_text_of_no_command_is_wider_than_a_terminal(tmp_path: Path) -> None:
+    out = plan(machine(tmp_path, repo=["autofs", "htop", "usbguard"], local=["falcon-sensor-7.14.0-1.el9.x86_64"])).out
+    wide = [line for line in out.splitlines() if len(line) > 80 and not line.startswith("       ")]
+    assert not [line for line in wide if "@sha256:" not in line and str(tmp_path) not in line]
+
+
+def test_a_plan_needs_the_standard_library_and_ours_only() -> None:
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from layercensus.cli import main; main(['plan', sys.argv[2]]);"
+        "foreign = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names) - {'layercensus', '__main__'};"
+        "sys.exit(f'imported: {sorted(foreign)}' if foreign else 0)"
+    )
+    arguments = [sys.executable, "-S", "-I", "-c", program, str(SOURCE), str(SITUATIONS[0])]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_fleet_is_told_by_need(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    assert main(["simulate", "--clusters", "40", "--days", "1", "--seed", "3", "--lake", str(lake)]) == 0
+    text, fleet = plan("--lake", lake), json.loads(plan("--lake", lake, "--format", "json").out)
+    jsonschema.validate(fleet, read_json("schemas/plan-v1.schema.json"))
+    report = io.StringIO()
+    with contextlib.redirect_stdout(report):
+        assert main(["report", "--lake", str(lake), "--format", "json"]) == 0
+    needs = {group["key"]: group for group in json.loads(report.getvalue())["by"]["need"]}
+    found = {row["need"]: row for row in fleet["fleet"]["by_need"]}
+    assert {need: row["machines"] for need, row in found.items()} == {
+        key: row["machines"] for key, row in needs.items()
+    }
+    assert {need: row["ci95"] for need, row in found.items()} == {key: row["ci95"] for key, row in needs.items()}
+    assert "may have several needs" in " ".join(text.out.split())
+    assert text.code == DONE

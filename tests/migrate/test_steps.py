@@ -1,0 +1,139 @@
+"""The order of steps by kind of change, as the code of rpm-ostree and of the machine config daemon demands it.
+
+Read there: a rebase onto an image with the exact NEVRA of a local RPM fails (`rpmostree-sysroot-upgrader.cxx`,
+`add_local_pkgset_to_sack`); a pattern, removal or replacement that the base fulfils turns inactive (`finalize_overlays`,
+`finalize_overrides`); the daemon runs `rpm-ostree cleanup -p` before it rebases (`applyLayeredOSChanges`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from layercensus.migrate.plan import PoolPlan, Step, Wishes
+from layercensus.migrate.planning import make_plans
+from layercensus.model import Census
+
+Judge = Callable[..., Census]
+GATHER, PAUSE, BUILD = "Gather what the build needs", "Pause the pool", "Build the image and push it"
+FIRST, MOVE, REST = "Drop the local RPMs that the image holds", "Move the pool", "Drop what is left of the layer"
+SECRETS, ON_CLUSTER, LOOK = "Give the build its secrets", "Build the image on the cluster", "Look"
+ELSEWHERE, DROP = "Deliver from elsewhere what has a better place", "Drop the layer"
+RPM_OSTREE = "oc debug node/$NODE -- chroot /host rpm-ostree"
+ON_4_20 = {"version": "9.6.20251015-1", "release": "4.20"}
+
+
+def plan_of(*censuses: Census, **wishes: Any) -> PoolPlan:
+    given: dict[str, Any] = {"pool": "worker"} | wishes
+    (plan,) = make_plans(censuses, Wishes(**given))
+    return plan
+
+
+def step(plan: PoolPlan, title: str) -> Step:
+    return next(found for found in plan.steps if found.title == title)
+
+
+@pytest.mark.parametrize(
+    ("keys", "titles"),
+    [
+        ({"repo": ["autofs"]}, [GATHER, PAUSE, BUILD, MOVE, REST, LOOK]),
+        ({"removed": ["git-core"]}, [PAUSE, BUILD, MOVE, REST, LOOK]),
+        ({"local": ["agent-1-1.x86_64"]}, [GATHER, PAUSE, BUILD, FIRST, MOVE, REST, LOOK]),
+        ({"forced": ["agent-1-1.x86_64"]}, [GATHER, PAUSE, BUILD, FIRST, MOVE, REST, LOOK]),
+        ({"replaced": [("nano-2-1.x86_64", "nano-1-1.x86_64")]}, [GATHER, PAUSE, BUILD, MOVE, REST, LOOK]),
+        ({"local": ["falcon-sensor-7-1.x86_64"]}, [ELSEWHERE, DROP, LOOK]),
+        ({"repo": ["htop"]}, [DROP, LOOK]),
+        ({"repo": ["usbguard"]}, []),
+        ({"repo": ["/usr/bin/virsh"]}, []),
+        ({"regenerate_initramfs": True}, []),
+        ({}, []),
+        ({"repo": ["autofs"], **ON_4_20}, [GATHER, PAUSE, SECRETS, ON_CLUSTER, MOVE, REST, LOOK]),
+        ({"repo": ["usbguard"], **ON_4_20}, [PAUSE, SECRETS, ON_CLUSTER, MOVE, REST, LOOK]),
+    ],
+)
+def test_the_order(judge: Judge, keys: dict[str, Any], titles: list[str]) -> None:
+    assert [found.title for found in plan_of(judge(**keys)).steps] == titles
+
+
+def test_a_local_rpm_is_gone_and_booted_before_its_node_moves(judge: Judge) -> None:
+    plan = plan_of(judge(local=["agent-1-1.x86_64"], repo=["autofs"]))
+    commands = step(plan, FIRST).commands
+    assert f"{RPM_OSTREE} uninstall agent-1-1.x86_64" in commands
+    assert any("reboot" in command for command in commands)
+    assert "rpm-ostree#4805" in step(plan, FIRST).why
+
+
+def test_nothing_moves_while_the_image_is_built(judge: Judge) -> None:
+    plan = plan_of(judge(repo=["autofs"]))
+    assert step(plan, PAUSE).commands == ('oc patch mcp/worker --type merge -p \'{"spec":{"paused":true}}\'',)
+    assert 'oc patch mcp/worker --type merge -p \'{"spec":{"paused":false}}\'' in step(plan, MOVE).commands
+
+
+@pytest.mark.parametrize(
+    ("keys", "commands"),
+    [
+        ({"repo": ["autofs"], "removed": ["git-core"]}, ["reset"]),
+        # Outside the cluster the operator goes on layering its own: that stays.
+        ({"repo": ["autofs", "usbguard"], "removed": ["git-core"]}, ["uninstall autofs", "override reset git-core"]),
+        ({"repo": ["autofs", "usbguard"], **ON_4_20}, ["reset"]),
+        # What is not known is not dropped.
+        ({"repo": ["autofs", "/usr/bin/virsh"]}, ["uninstall autofs"]),
+        # A node may need its own initramfs to find its disks.
+        ({"repo": ["autofs"], "regenerate_initramfs": True}, ["reset --overlays --overrides"]),
+        # Gone already, so not asked for twice.
+        ({"repo": ["autofs", "usbguard"], "local": ["agent-1-1.x86_64"]}, ["uninstall autofs"]),
+    ],
+)
+def test_what_is_dropped_after_the_move(judge: Judge, keys: dict[str, Any], commands: list[str]) -> None:
+    found = step(plan_of(judge(**keys)), REST).commands
+    assert [line for line in found if line.startswith(RPM_OSTREE)] == [
+        f"{RPM_OSTREE} {command}" for command in commands
+    ]
+
+
+def test_nodes_are_named_where_documents_name_them_and_only_those_that_need_the_step(judge: Judge) -> None:
+    def node(name: str, **keys: Any) -> Census:
+        census = judge(**keys)
+        return replace(census, machine=replace(census.machine, node=name, input=f"{name}.json"))
+
+    plan = plan_of(node("w-0", local=["agent-1-1.x86_64"]), node("w-1", repo=["autofs"]), node("w-2"))
+    assert step(plan, FIRST).commands[0] == "NODE=w-0"
+    assert step(plan, REST).commands[0] == "NODE=w-0    # then w-1"
+    hostile = plan_of(node("$(reboot)", repo=["autofs"]))
+    assert step(hostile, REST).commands[0] == "NODE=NAME    # a node of this pool"
+
+
+def test_a_pool_that_nobody_named_is_a_variable(judge: Judge) -> None:
+    plan = plan_of(judge(repo=["autofs"]), pool=None)
+    assert step(plan, PAUSE).commands[0].startswith("POOL=NAME")
+    assert all("mcp/worker" not in command for found in plan.steps for command in found.commands)
+
+
+def test_a_machine_that_is_no_node_drops_first_and_switches_then(judge: Judge) -> None:
+    census = judge(
+        repo=["autofs"], version="43.20251119.1", osname="fedora-coreos",
+        container_image_reference="ostree-image-signed:docker://quay.io/fedora/fedora-coreos:stable",
+    )  # fmt: skip
+    plan = plan_of(census, pool=None)
+    assert [found.title for found in plan.steps] == [GATHER, BUILD, DROP, "Move the machine"]
+    assert plan.steps[2].commands[0] == "rpm-ostree reset"
+    assert not any("oc " in command for found in plan.steps for command in found.commands)
+
+
+def test_a_custom_image_beside_extensions_is_warned_of(judge: Judge) -> None:
+    assert "openshift-docs#57245" in step(plan_of(judge(repo=["autofs", "usbguard"])), MOVE).why
+    assert "openshift-docs#57245" not in step(plan_of(judge(repo=["autofs"])), MOVE).why
+
+
+def test_what_is_staged_is_planned_after_a_reboot(judge: Judge, deployment: Any, status: Any, census_of: Any) -> None:
+    text = status(deployment(booted=False, staged=True, repo=["autofs"]), deployment())
+    (plan,) = make_plans([census_of(text)], Wishes())
+    assert any("next boot" in line for line in plan.unknowns)
+
+
+def test_without_a_release_there_are_no_steps_and_the_plan_says_so(judge: Judge) -> None:
+    plan = plan_of(judge(repo=["autofs"], version=None))
+    assert (plan.releases, plan.way, plan.steps) == ((), None, ())
+    assert any("--release tells" in line for line in plan.unknowns)
+    assert plan.containerfile
