@@ -1,0 +1,145 @@
+"""What a chart shows, said above it: no more than the intervals allow. Pure.
+
+Two groups are said to differ where their 95 % intervals do not overlap, and a share to have changed where the interval
+of the paired difference leaves nought out.
+"""
+
+from collections.abc import Sequence
+
+from layercensus.report.figures import Caution
+from layercensus.report.page.curve import half_of
+from layercensus.report.page.figure import Day, Key, Line, number, percent, points, points_range
+from layercensus.report.page.strips import Keyed
+from layercensus.report.shape import OTHER_KEY, UNKNOWN_KEY, Change, NeedGroup, Report
+
+_LAYERED = "locally layered packages that are not extensions"
+_PROXY = "changes that MCD calls unsupported"
+
+
+def carried(report: Report) -> str:
+    """What the share is of, in few words."""
+    return _PROXY if report.signal == "mcd" else _LAYERED
+
+
+def title(report: Report) -> Line:
+    """The headline in the words of a headline."""
+    headline, what = report.headline, carried(report)
+    if headline.share is None:
+        return (f"What share of machines carries {what} is not known",)
+    if headline.machines.packages == 0:
+        return (f"No CoreOS machine that could be read carries {what}",)
+    if headline.machines.packages == headline.machines.classified:
+        return (f"Every CoreOS machine that could be read carries {what}",)
+    return (percent(headline.share, "headline.share"), f" of CoreOS machines carry {what}")
+
+
+def groups(rows: Sequence[Keyed]) -> Line:
+    """The highest and the lowest share of groups that can be compared."""
+    known = [row for row in rows if _is_comparable(row)]
+    if len(known) < 2:
+        return ("Too few groups with enough clusters to compare them.",)
+    ranked = sorted(known, key=lambda row: row.figures.share or 0.0)
+    low, high = ranked[0], ranked[-1]
+    if low.figures.share == high.figures.share:
+        return ("The share is the same in all of them.",)
+    apart = low.figures.ci95 is not None and high.figures.ci95 is not None and low.figures.ci95[1] < high.figures.ci95[0]
+    verdict = "; their intervals do not overlap." if apart else "; their intervals overlap, so this may be chance."
+    return (
+        "Highest: ",
+        Key(high.key),
+        ", ",
+        percent(high.figures.share, f"{high.path}.share"),
+        ". Lowest: ",
+        Key(low.key),
+        ", ",
+        percent(low.figures.share, f"{low.path}.share"),
+        verdict,
+    )
+
+
+def needs(rows: Sequence[NeedGroup]) -> Line:
+    """The commonest need."""
+    known = [(index, row) for index, row in enumerate(rows) if row.figures.machines]
+    if not known:
+        return ("No need is known of any machine.",)
+    index, first = max(known, key=lambda pair: pair[1].figures.machines or 0)
+    path = f"by.need.{index}"
+    return (
+        "The commonest: ",
+        Key(first.key),
+        ", on ",
+        number(first.figures.machines, f"{path}.machines"),
+        " machines, ",
+        percent(first.figures.share, f"{path}.share"),
+        " of those that could be read.",
+    )
+
+
+def changes(found: Sequence[Change], unit: str) -> tuple[Line, ...]:
+    """Each paired change as a sentence."""
+    return tuple(_change(change, f"changes.{index}", unit) for index, change in enumerate(found))
+
+
+def concentration(report: Report) -> Line:
+    """How few hold how much."""
+    spread, unit = report.concentration, report.unit
+    if spread.top1_percent_share is None:
+        return ("How such machines are spread is not known, or there is none.",)
+    line: Line = (
+        f"The top 1\u00a0% of {unit}s hold ",
+        percent(spread.top1_percent_share, "concentration.top1_percent_share"),
+        " of these machines",
+    )
+    half = half_of(spread)
+    if half is not None:
+        line += ("; ", half[0], " hold ", half[1])
+    line += (".",)
+    if spread.largest_share is not None:
+        line += (f" The largest single {unit} holds ", percent(spread.largest_share, "concentration.largest_share"), ".")
+    if spread.share_without is not None:
+        line += (
+            f" Without the {unit} that moves it most the share of all would be ",
+            percent(spread.share_without, "concentration.share_without"),
+            ".",
+        )
+    return line
+
+
+def _change(change: Change, path: str, unit: str) -> Line:
+    ends = change.ci95
+    if ends is None:
+        told = "went"
+    elif ends[0] > 0:
+        told = "rose"
+    elif ends[1] < 0:
+        told = "fell"
+    else:
+        told = "did not change beyond chance: it went"
+    line: Line = (
+        "Among the ",
+        number(change.units, f"{path}.units"),
+        f" {unit}s that count on both days the share {told} from ",
+        percent(change.share_before, f"{path}.share_before"),
+        " (",
+        Day(change.from_day),
+        ") to ",
+        percent(change.share_after, f"{path}.share_after"),
+        " (",
+        Day(change.to_day),
+        "): ",
+        points(change.difference, f"{path}.difference"),
+        " points",
+    )
+    if ends is None:
+        return (*line, "; whether that is more than chance is not known.")
+    return (*line, ", 95\u00a0% interval ", points_range(ends, f"{path}.ci95"), ".")
+
+
+def _is_comparable(row: Keyed) -> bool:
+    cautions = getattr(row.figures, "cautions", ())
+    return (
+        row.key not in {UNKNOWN_KEY, OTHER_KEY}
+        and row.figures.share is not None
+        and row.figures.ci95 is not None
+        and Caution.FEW_UNITS not in cautions
+    )
