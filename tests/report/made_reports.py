@@ -70,7 +70,7 @@ def draw(count: int, seed: int = 7, level: float = 0.03, platforms: Sequence[str
                 chance.choices(platforms, weights)[0],
                 chance.choice(("under a week", "under a month", "under a year", "a year or more")),
                 clean, extensions, overrides, packages, unknown,
-                chance.choices(list(need.value for need in Need), [6, 3, 4, 2, 1])[0],
+                chance.choices([need.value for need in Need], [6, 3, 4, 2, 1])[0],
             )
         )  # fmt: skip
     return found
@@ -122,7 +122,9 @@ def part(clusters: Sequence[Cluster], hits: Callable[[Cluster], int]) -> Part:
     total = sums(clusters, hits)
     share = total.y / total.x if total.x else None
     known = share is not None
-    return Part(share, interval(total), bounds(total), round(total.y) if known else None, total.units_with if known else None)
+    return Part(
+        share, interval(total), bounds(total), round(total.y) if known else None, total.units_with if known else None
+    )
 
 
 def groups(clusters: Sequence[Cluster], field: str) -> tuple[Group, ...]:
@@ -158,9 +160,8 @@ def concentration(clusters: Sequence[Cluster]) -> Concentration:
     total = sum(held)
     if not total:
         return Concentration(None, None, None, (), None, None, None)
-    curve = [(0.0, 0.0)]
-    for step in sorted({math.ceil(len(held) * percent / 100) for percent in range(1, 101)}):
-        curve.append((step / len(held), sum(held[:step]) / total))
+    steps = sorted({math.ceil(len(held) * percent / 100) for percent in range(1, 101)})
+    curve = [(0.0, 0.0), *((step / len(held), sum(held[:step]) / total) for step in steps)]
     top = sum(held[: math.ceil(len(held) / 100)]) / total
     whole = sum(one.classified for one in clusters)
     share = total / whole
@@ -170,7 +171,11 @@ def concentration(clusters: Sequence[Cluster]) -> Concentration:
 
 
 def made_report(
-    clusters: Sequence[Cluster] | None = None, *, days: int = 365, signal: str = "layercensus", population: str | None = None
+    clusters: Sequence[Cluster] | None = None,
+    *,
+    days: int = 365,
+    signal: str = "layercensus",
+    population: str | None = None,
 ) -> Report:
     """A whole report of these clusters."""
     clusters = draw(1200) if clusters is None else clusters
@@ -269,13 +274,16 @@ def proxied(report: Report) -> Report:
     )
 
 
-def published(clusters: Sequence[Cluster]) -> Report:
+def published(clusters: Sequence[Cluster], days: int = 365) -> Report:
     """As `--publish` leaves it: small groups added up, no cells, a need held back."""
-    report = made_report(clusters)
+    report = made_report(clusters, days=days)
     kept = report.by.release[:-3]
     merged = tuple(group.key for group in report.by.release[-3:])
     other = Group(OTHER_KEY, headline([one for one in clusters if one.release in merged]), merged)
-    needs = (*report.by.need[:-1], replace(report.by.need[-1], figures=Part(None, None, None, None, None, suppressed=True)))
+    needs = (
+        *report.by.need[:-1],
+        replace(report.by.need[-1], figures=Part(None, None, None, None, None, suppressed=True)),
+    )
     return replace(
         report,
         by=replace(report.by, release=(*kept, other), need=needs),

@@ -1,4 +1,4 @@
-"""A `Report` as one self-contained HTML page that asks for nothing from anywhere. Pure; template, style and script are data.
+"""A `Report` as one self-contained HTML page that asks for nothing. Pure; template, style and script are data.
 
 Everything that enters the page is escaped by the template engine, and characters that could turn or hide text are
 shown instead. A content security policy names the page's own style and script by their hashes and allows nothing else.
@@ -68,9 +68,8 @@ def render_report_html(report: Report, health: Health | None = None) -> str:
 def content_policy() -> str:
     """The content security policy of the page: its own style and script, and nothing else."""
     style, script = (_hash(read_text(f"{_FOLDER}/report/{name}")) for name in ("page.css", "page.js"))
-    return (
-        f"default-src 'none'; style-src '{style}'; script-src '{script}'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    own = f"style-src '{style}'; script-src '{script}'; img-src data:"
+    return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
 
 
 def _environment() -> jinja2.Environment:

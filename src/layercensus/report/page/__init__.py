@@ -1,1 +1,1 @@
-"""What the page shows, worked out before any markup: figures with their place in the JSON report, geometry, findings."""
+"""What the page shows, worked out before any markup: figures and their place in the report, geometry, findings."""

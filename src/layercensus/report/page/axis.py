@@ -1,6 +1,6 @@
 """Axes of shares from nought, with ticks people can read. Pure.
 
-    share_axis([0.021, 0.034]).ticks  ->  at 0, 25, 50, 75, 100 per cent of the axis: 0 %, 1 %, 2 %, 3 %, 4 %
+share_axis([0.021, 0.034]).ticks  ->  at 0, 25, 50, 75, 100 per cent of the axis: 0 %, 1 %, 2 %, 3 %, 4 %
 """
 
 import math

@@ -89,13 +89,14 @@ def _known(known: KnownClusters) -> Iterator[Line]:
         number(known.reporting, f"{path}.reporting"),
         " report and ",
         number(known.silent, f"{path}.silent"),
-        " do not; ",
+        " do not (the size of ",
+        number(known.silent_of_unknown_size, f"{path}.silent_of_unknown_size"),
+        " of these is not known); ",
         number(known.unlisted, f"{path}.unlisted"),
         " that report are not on it.",
     )
     if known.silent_machines is None:
-        unsized = number(known.silent_of_unknown_size, f"{path}.silent_of_unknown_size")
-        yield ("The size of ", unsized, " silent clusters is not known, so there are no bounds with them.")
+        yield ("So there are no bounds that count them either way.",)
         return
     yield (
         "With the ",

@@ -2,8 +2,8 @@
 
     percent(0.0271, "headline.share")      2.7 %      exact 0.0271
 
-What is added up for the page from numbers of the report says how: `by.release.0..3.machines.packages` is the sum over the
-first four releases, `a+b` a sum, `a/b` a fraction. A test evaluates these against the JSON report.
+What is added up for the page from numbers of the report says how: `by.release.0..3.machines.packages` is the sum over
+the first four releases, `a+b` a sum, `a/b` a fraction. A test evaluates these against the JSON report.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from enum import StrEnum
 from layercensus.report.estimator import Interval
 from layercensus.report.wording import NOT_KNOWN, count, decimal
 from layercensus.report.wording import percent as percent_words
-
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

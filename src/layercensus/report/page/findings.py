@@ -6,11 +6,11 @@ of the paired difference leaves nought out.
 
 from collections.abc import Sequence
 
-from layercensus.report.figures import Caution
+from layercensus.report.figures import Caution, NeedGroup
 from layercensus.report.page.curve import half_of
 from layercensus.report.page.figure import Day, Key, Line, number, percent, points, points_range
 from layercensus.report.page.strips import Keyed
-from layercensus.report.shape import OTHER_KEY, UNKNOWN_KEY, Change, NeedGroup, Report
+from layercensus.report.shape import OTHER_KEY, UNKNOWN_KEY, Change, Report
 
 _LAYERED = "locally layered packages that are not extensions"
 _PROXY = "changes that MCD calls unsupported"
@@ -42,7 +42,9 @@ def groups(rows: Sequence[Keyed]) -> Line:
     low, high = ranked[0], ranked[-1]
     if low.figures.share == high.figures.share:
         return ("The share is the same in all of them.",)
-    apart = low.figures.ci95 is not None and high.figures.ci95 is not None and low.figures.ci95[1] < high.figures.ci95[0]
+    apart = (
+        low.figures.ci95 is not None and high.figures.ci95 is not None and low.figures.ci95[1] < high.figures.ci95[0]
+    )
     verdict = "; their intervals do not overlap." if apart else "; their intervals overlap, so this may be chance."
     return (
         "Highest: ",
@@ -95,7 +97,11 @@ def concentration(report: Report) -> Line:
         line += ("; ", half[0], " hold ", half[1])
     line += (".",)
     if spread.largest_share is not None:
-        line += (f" The largest single {unit} holds ", percent(spread.largest_share, "concentration.largest_share"), ".")
+        line += (
+            f" The largest single {unit} holds ",
+            percent(spread.largest_share, "concentration.largest_share"),
+            ".",
+        )
     if spread.share_without is not None:
         line += (
             f" Without the {unit} that moves it most the share of all would be ",

@@ -12,6 +12,7 @@ from layercensus.report.page.what_if import Refusal, Stuck, WhatIf
 from layercensus.report.shape import Concentration, TrendDay
 
 _SHARE = (Column("share", "share"), Column("ci95", "95 % interval"), Column("bounds", "bounds"))
+_PART = (*_SHARE, Column("machines", "machines"), Column("clusters", "clusters"))
 _HEADLINE = (
     *_SHARE,
     Column("bounds_ci95", "95 % interval around the bounds"),
@@ -44,16 +45,13 @@ _DAY = (
 
 def group_table(dimension: str, title: str, rows: Sequence[Keyed]) -> Table:
     """Everything that the report says of each group."""
-    if all(isinstance(row.figures, Share) for row in rows):
-        columns = (*_SHARE, Column("machines", "machines"), Column("clusters", "clusters"))
-    else:
-        columns = _HEADLINE
+    is_part = all(isinstance(row.figures, Share) for row in rows)
     return Table(
         name=f"by-{dimension}",
         caption=title,
         corner=Column(dimension, title),
-        columns=columns,
-        rows=tuple(TableRow(row.key, _cells(row), f"{dimension}:{index}") for index, row in enumerate(rows)),
+        columns=_PART if is_part else _HEADLINE,
+        rows=tuple(TableRow(row.key, _cells(row)) for row in rows),
     )
 
 
@@ -86,6 +84,7 @@ def smalls_table(dimension: str, smalls: Smalls) -> Table:
         rows=tuple(rows),
         note="A gap: not published, or no cluster that could be read. The CSV has intervals, bounds and machines too.",
         csv=_long_csv(dimension, smalls),
+        is_long=True,
     )
 
 
@@ -102,11 +101,18 @@ def _long_csv(dimension: str, smalls: Smalls) -> str:
 def curve_table(spread: Concentration, unit: str) -> Table:
     """The points of the curve."""
     rows = [
-        TableRow(str(index), (percent(x, f"concentration.curve.{index}.0"), percent(y, f"concentration.curve.{index}.1")))
+        TableRow(
+            str(index), (percent(x, f"concentration.curve.{index}.0"), percent(y, f"concentration.curve.{index}.1"))
+        )
         for index, (x, y) in enumerate(spread.curve)
     ]
-    columns = (Column("units", f"part of all {unit}s, largest first"), Column("machines", "part of the machines they hold"))
-    return Table("concentration", "The points of the curve", Column("point", "point"), columns, tuple(rows))
+    columns = (
+        Column("units", f"part of all {unit}s, largest first"),
+        Column("machines", "part of the machines they hold"),
+    )
+    return Table(
+        "concentration", "The points of the curve", Column("point", "point"), columns, tuple(rows), is_long=True
+    )
 
 
 def what_if_table(found: WhatIf) -> Table:
@@ -121,8 +127,10 @@ def what_if_table(found: WhatIf) -> Table:
         Column("any_change_share", "share"),
         Column("any_change_bounds", "bounds"),
     )
-    rows = tuple(TableRow(row.release, _refusal_cells(row), f"from:{row.release}") for row in found.rows)
-    return Table("what-if", "Machines stuck on older releases", Column("refused_from", "refused from release"), columns, rows)
+    rows = tuple(TableRow(row.release, _refusal_cells(row)) for row in found.rows)
+    return Table(
+        "what-if", "Machines stuck on older releases", Column("refused_from", "refused from release"), columns, rows
+    )
 
 
 def _refusal_cells(row: Refusal) -> tuple[Cell, ...]:

@@ -27,17 +27,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row, headed by its key. `name`: what the page's script calls it; `is_day`: the key is a day."""
+    """A row, headed by its key. `is_day`: the key is a day."""
 
     key: str
     cells: tuple[Cell, ...]
-    name: str = ""
     is_day: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `name`: of its file; `corner`: what the keys are; `note`: what is to be said below it."""
+    """A table. `name`: of its file; `corner`: what the keys are; `note`: what is to be said below it.
+
+    `csv`: where its CSV says more than the table. `is_long`: it is not for paper.
+    """
 
     name: str
     caption: str
@@ -46,6 +48,7 @@ class Table:
     rows: tuple[TableRow, ...]
     note: str = ""
     csv: str = ""
+    is_long: bool = False
 
     @property
     def link(self) -> str:

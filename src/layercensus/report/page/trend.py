@@ -74,7 +74,6 @@ class Small:
     """The trend of one key, on the same days and one axis of shares for all keys."""
 
     key: str
-    name: str
     drawing: Lines
     first: Figure
     last: Figure
@@ -127,15 +126,14 @@ def smalls(keys: Sequence[KeyTrend], dimension: str, whole: Trend) -> Smalls | N
     if not shown:
         return None
     axis = _axis([week for _, weeks in shown for week in weeks], holds_all=False)
-    return Smalls(axis, tuple(_small(key, dimension, weeks, axis, first, last) for key, weeks in shown))
+    return Smalls(axis, tuple(_small(key, weeks, draw(weeks, axis, first, last)) for key, weeks in shown))
 
 
-def _small(key: str, dimension: str, weeks: Sequence[Week], axis: Axis, first: int, last: int) -> Small:
+def _small(key: str, weeks: Sequence[Week], drawing: Lines) -> Small:
     start, end = weeks[0], weeks[-1]
     return Small(
         key=key,
-        name=f"{dimension}:{key}",
-        drawing=draw(weeks, axis, first, last),
+        drawing=drawing,
         first=percent(start.day.share, f"{start.path}.share"),
         last=percent(end.day.share, f"{end.path}.share"),
         first_day=start.day.day,

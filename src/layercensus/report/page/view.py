@@ -82,7 +82,9 @@ def build_view(report: Report) -> View:
     blocked = [
         Keyed("layered packages", "what_if_blocked.refuse_packages", report.what_if_blocked.refuse_packages),
         Keyed(
-            "any local change", "what_if_blocked.refuse_any_local_change", report.what_if_blocked.refuse_any_local_change
+            "any local change",
+            "what_if_blocked.refuse_any_local_change",
+            report.what_if_blocked.refuse_any_local_change,
         ),
     ]
     return View(
@@ -130,7 +132,7 @@ def _sections(report: Report) -> tuple[Section, ...]:
             finding=findings.needs(report.by.need),
             strips=strips(needs, None),
             table=group_table("need", "need", needs),
-            note="Why a package is there, by what is known of it. A machine may have several needs; these do not add up.",
+            note="Why a package is there, by what is known of it. A machine may have several needs: no sum.",
         )
     )
     return tuple(found)
@@ -215,5 +217,3 @@ def _worth(report: Report) -> Line:
         number(headline.effective_machines, "headline.effective_machines"),
         " independent ones, because machines of a cluster resemble each other.",
     )
-
-

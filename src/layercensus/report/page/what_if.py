@@ -1,7 +1,8 @@
 """If upgrades to a release refused some machines, how many on older releases would be stuck? Pure.
 
-Machines of releases add up, so that any choice of releases is exact. Their bounds follow from the unknown machines as those
-of the report do ([Y / (X + U), (Y + U) / (X + U)], Manski 2003); an interval is in the JSON report for all releases only.
+Machines of releases add up, so that any choice of releases is exact. Their bounds follow from the unknown machines as
+those of the report do ([Y / (X + U), (Y + U) / (X + U)], Manski 2003); an interval is in the JSON report for all
+releases only.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """A row for each release that has an older one. `unplaced`: machines of releases that are not named or not known."""
+    """A row for each release that has an older one. `unplaced`: machines of releases not named or not known."""
 
     rows: tuple[Refusal, ...]
     unplaced: Figure | None
@@ -51,7 +52,9 @@ def what_if(report: Report) -> WhatIf:
         # What is not placed comes last in the report; were it otherwise the sums would not be runs.
         placed = []
     steps = range(1, len(placed))
-    most = max((_counted(placed[:count], _ANY) or _counted(placed[:count], _ANY[2:]) or 0 for count in steps), default=0)
+    most = max(
+        (_counted(placed[:count], _ANY) or _counted(placed[:count], _ANY[2:]) or 0 for count in steps), default=0
+    )
     rest = [index for index in range(len(releases)) if index >= len(placed)]
     unplaced = None
     if rest and placed:
