@@ -79,8 +79,8 @@ def draw(count: int, seed: int = 7, level: float = 0.03, platforms: Sequence[str
 def sums(clusters: Iterable[Cluster], hits: Callable[[Cluster], int]) -> Sums:
     total = Sums()
     for one in clusters:
-        x, y = one.classified, hits(one)
-        total += Sums(int(x > 0), int(y > 0), x, y, x * x, x * y, y * y, one.unknown)
+        x, y, u = one.classified, hits(one), one.unknown
+        total += Sums(int(x > 0), int(y > 0), x, y, x * x, x * y, y * y, u, x * u, y * u, u * u, int(x + u > 0), x)
     return total
 
 
@@ -99,7 +99,7 @@ def headline(clusters: Sequence[Cluster]) -> Headline:
         ci95=found.ci95,
         ci95_any=either.ci95,
         bounds=found.bounds,
-        bounds_ci95=found.bounds and (max(0.0, found.bounds[0] * 0.9), min(1.0, found.bounds[1] * 1.1)),
+        bounds_ci95=found.bounds_ci95,
         machines=Machines(
             sum(one.clean for one in clusters),
             sum(one.extensions for one in clusters),

@@ -13,9 +13,9 @@ from layercensus.report.page.axis import Axis, share_axis
 from layercensus.report.page.figure import Figure, Range, number, percent, percent_range
 
 CAUTIONS = {
-    Caution.FEW_UNITS: "few clusters",
-    Caution.FEW_WITH_PACKAGES: "few with such packages",
-    Caution.LARGE_UNIT: "one large cluster weighs much",
+    Caution.FEW_UNITS: "small sample",
+    Caution.FEW_WITH_PACKAGES: "few with packages",
+    Caution.LARGE_UNIT: "one dominates",
 }
 
 
