@@ -356,13 +356,9 @@ class Collector:
         return sorted(process for process in self.children() if wanted & set(open_files(process)))
 
     def drain(self) -> int:
-        """The process that is neither a worker nor Python's own."""
-        workers = set(self.workers())
-        (found,) = (
-            process
-            for process in self.children()
-            if process not in workers and b"spawn_main" in read_process(process, "cmdline")
-        )
+        """The process that holds the turn to empty the inboxes."""
+        turn = str(self.lake / "inbox" / ".drain")
+        (found,) = (process for process in self.children() if turn in open_files(process))
         return found
 
     def children(self) -> list[int]:

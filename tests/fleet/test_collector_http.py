@@ -100,7 +100,8 @@ def statuses(running: Collector, data: bytes, seconds: float = CLOSE_SECONDS) ->
         ("GET", "/readyz", 200, None),
         ("GET", "/metrics", 200, None),
         ("GET", "/metrics?name=a", 200, None),
-        ("GET", "/", 404, None),
+        ("GET", "/", 503, None),
+        ("POST", "/", 405, "GET, HEAD"),
         ("GET", "/metrics/", 404, None),
         ("GET", "/healthz/../metrics", 404, None),
         ("GET", "//metrics", 404, None),
@@ -123,7 +124,7 @@ def test_methods_and_paths(running: Collector, method: str, path: str, status: i
     assert (answer.status, answer.headers.get("allow")) == (status, allow)
 
 
-@pytest.mark.parametrize("path", ["/", "/x", "/api/v1/receive", "/api/v1/write/", "/api/v2/write"])
+@pytest.mark.parametrize("path", ["/x", "/api/v1/receive", "/api/v1/write/", "/api/v2/write"])
 def test_what_is_posted_elsewhere_is_answered_that_nothing_is_there(
     running: Collector, cluster: Cluster, path: str
 ) -> None:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 from layercensus.commands import Output, Surroundings
 from layercensus.commands.addresses import is_loopback, parse_listen
+from layercensus.commands.page import make_page
 from layercensus.errors import Fault, UsageError
 from layercensus.fleet.collector import LakeDoor, Plan, default_name, serve
 from layercensus.fleet.key_file import read_keys
-from layercensus.lake.folder import lake_for_writing
+from layercensus.fleet.page_maker import PageDoor
+from layercensus.lake.folder import lake_for_writing, rows_changed_at
 from layercensus.lake.population import refresh
 from layercensus.lake.storage import write_rows
 
 DEFAULT_LISTEN = "127.0.0.1:9465"
+_MIN_CLUSTERS = 10
 
 
 def run(options: Namespace, surroundings: Surroundings) -> Output:
@@ -44,4 +47,14 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
         pseudonymous=options.pseudonymous,
     )
     yield from ()
-    return serve(plan, LakeDoor(partial(write_rows, lake), partial(refresh, lake)))
+    return serve(plan, LakeDoor(partial(write_rows, lake), partial(refresh, lake)), _page(options, lake))
+
+
+def _page(options: Namespace, lake: Path) -> PageDoor | None:
+    """What makes the report page. Raises `UsageError`."""
+    if options.min_clusters is not None and options.page != "published":
+        raise UsageError("is for what is published", "--min-clusters", Fault.USAGE, "leave out --page")
+    if options.page == "none":
+        return None
+    least = (options.min_clusters or _MIN_CLUSTERS) if options.page == "published" else None
+    return PageDoor(partial(make_page, lake, least), partial(rows_changed_at, lake))

@@ -55,13 +55,15 @@ class Leash:
 class Child:
     """A process that is started again when it ends, unless it does so at once again and again.
 
-    `target` is called with the arguments and the leash.
+    `target` is called with the arguments and the leash. `rest_seconds`: one that the others can do without is never
+    given up; after an end at its start it rests so long.
     """
 
     name: str
     target: Callable[..., None]
     arguments: tuple[object, ...]
     forget: Callable[[int], None]
+    rest_seconds: float = 0.0
     _process: BaseProcess | None = None
     _hold: Connection | None = None
     _started: float = 0.0
@@ -87,6 +89,8 @@ class Child:
     def watch(self) -> bool:
         """Start it again if it has ended. False if that is no use."""
         if self._process is None or self._process.is_alive():
+            return True
+        if time.monotonic() - self._started < self.rest_seconds:
             return True
         quick = time.monotonic() - self._started < _QUICK_SECONDS
         self._quick = self._quick + 1 if quick else 0

@@ -1,7 +1,8 @@
 """⇄ The collector's processes: workers that take reports, one drain, and the parent that watches over them.
 
 parent ─▶ worker, worker, …    HTTP to inbox; all accept from one socket
-       └▶ drain                inbox to lake
+       ├▶ drain                inbox to lake
+       └▶ page                 lake to report page, which the workers serve
 """
 
 import os
@@ -18,6 +19,7 @@ from layercensus.fleet.children import Child, Leash, Word
 from layercensus.fleet.counts import Counts, forget_process, shared_counts
 from layercensus.fleet.drain import Drain, Drained
 from layercensus.fleet.event_log import log
+from layercensus.fleet.page_maker import PageDoor, run_page_maker
 from layercensus.fleet.rotation import make_context
 from layercensus.fleet.shared_folders import LOCK, lock_file, make_folder
 from layercensus.fleet.worker import Settings, run_worker
@@ -30,6 +32,8 @@ _STOP_SECONDS = 8.0
 _FINISH_SECONDS = 18.0
 _WATCH_SECONDS = 0.5
 _LOCK_SECONDS = 2.0
+# The collector can do without a page: what ends its maker is tried again so much later.
+_PAGE_REST_SECONDS = 60.0
 _BACKLOG = 4096
 
 
@@ -66,8 +70,8 @@ class LakeDoor:
     refresh: Callable[[], int]
 
 
-def serve(plan: Plan, lake: LakeDoor) -> int:
-    """Run until SIGTERM or SIGINT; the exit status. Raises `FleetError` where it cannot start."""
+def serve(plan: Plan, lake: LakeDoor, page: PageDoor | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status. Without `page` there is none. Raises `FleetError`: no start."""
     inbox = _hold_inbox(plan)
     if plan.certificate and plan.key:
         make_context(plan.certificate, plan.key)
@@ -75,33 +79,45 @@ def serve(plan: Plan, lake: LakeDoor) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with shared_counts():
-        settings = Settings(plan.keys, plan.own, plan.pseudonymous, plan.certificate, plan.key)
+    with shared_counts() as folder:
+        settings = Settings(
+            keys=plan.keys,
+            inbox=plan.own,
+            pseudonymous=plan.pseudonymous,
+            certificate=plan.certificate,
+            key=plan.key,
+            page=folder if page else None,
+        )
         workers = [
             Child(f"worker-{number}", run_worker, (settings, listener), forget_process)
             for number in range(plan.workers)
         ]
         drain = Child("drain", run_drain, (plan, lake), forget_process)
+        others = [drain]
+        if page:
+            others.append(
+                Child("page", run_page_maker, (page, plan.own, folder), forget_process, rest_seconds=_PAGE_REST_SECONDS)
+            )
         log("started", listen=f"{plan.host}:{plan.port}", workers=plan.workers, tls=plan.certificate is not None)
-        for child in (*workers, drain):
+        for child in (*workers, *others):
             child.start()
         held = True
         while held and not stopping.wait(_WATCH_SECONDS):
-            watched = [child.watch() for child in (*workers, drain)]
+            watched = [child.watch() for child in (*workers, *others)]
             held = all(watched)
         listener.close()
-        _end(workers, drain)
+        _end(workers, drain, others[1:])
     os.close(inbox)
     log("stopped")
     return 0 if held else 1
 
 
-def _end(workers: list[Child], drain: Child) -> None:
+def _end(workers: list[Child], drain: Child, pages: list[Child]) -> None:
     """End all of them in order."""
     until = time.monotonic() + _STOP_SECONDS
-    for child in workers:
+    for child in (*workers, *pages):
         child.end()
-    for child in workers:
+    for child in (*workers, *pages):
         child.join(max(0.0, until - time.monotonic()))
     # Only now is the inbox whole: what is complete in it becomes rows, by another drain if this one has just died.
     drain.watch()

@@ -21,6 +21,8 @@ from layercensus.fleet.refusal import Refusal, Status
 _MOST_HEAD_BYTES = 16 * 1024
 _MOST_WAITING = 64
 _MOST_UNSENT_BYTES = 256 * 1024
+# A page is longer than that: what is sent at once while the other side reads.
+_PIECE_BYTES = 64 * 1024
 # A closed connection may still be sent what was written to it, for so long; and of one that was cut off so much is read
 # and thrown away, or the system would tell the other side of a reset before it has read why.
 _CLOSING_SECONDS = 5.0
@@ -29,8 +31,8 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # What is asked of a head; each may come once.
 _HEADERS = frozenset(
     {
-        *(b"authorization", b"content-encoding", b"content-length", b"content-type", b"expect", b"host"),
-        b"transfer-encoding",
+        *(b"accept-encoding", b"authorization", b"content-encoding", b"content-length", b"content-type", b"expect"),
+        *(b"host", b"if-none-match", b"transfer-encoding"),
     }
 )
 
@@ -54,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._target = b""
         self._head_bytes = self._loose = 0
-        self._answers: deque[list[bytes | None]] = deque()
+        self._answers: deque[list[bytes | memoryview | None]] = deque()
         # No request is read after this one; more is sent than is read; nothing can be sent any more.
         self._is_last = self._is_cut_off = self._is_gone = False
         self._stalled: float | None = None
@@ -80,6 +82,7 @@ class Connection(asyncio.Protocol):
         """It reads again."""
         self._stalled = None
         self.transport.resume_reading()
+        self._flush()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; the parser calls back."""
@@ -170,7 +173,7 @@ class Connection(asyncio.Protocol):
         if len(self._answers) == _MOST_WAITING:
             self._end(Refusal(Status.BAD_REQUEST, "http", "too many requests at once on one connection"))
             return
-        slot: list[bytes | None] = [None]
+        slot: list[bytes | memoryview | None] = [None]
         self._answers.append(slot)
         self._is_last = not self._parser.should_keep_alive()
         try:
@@ -218,7 +221,7 @@ class Connection(asyncio.Protocol):
     def _go_to(self, state: str) -> None:
         self.state, self.since = state, time.monotonic()
 
-    def _reply(self, slot: list[bytes | None], answer: bytes) -> None:
+    def _reply(self, slot: list[bytes | memoryview | None], answer: bytes) -> None:
         """Answer one request; it is sent when those before it are."""
         slot[0] = answer
         self._flush()
@@ -228,6 +231,13 @@ class Connection(asyncio.Protocol):
         if self._is_gone:
             return
         while self._answers and (first := self._answers[0][0]) is not None:
+            if len(first) > _PIECE_BYTES:
+                if self._stalled is not None:
+                    # The rest goes when this much was read.
+                    return
+                self._answers[0][0] = memoryview(first)[_PIECE_BYTES:]
+                self.transport.write(first[:_PIECE_BYTES])
+                continue
             self._answers.popleft()
             self.transport.write(first)
         if self._is_last and not self._answers:

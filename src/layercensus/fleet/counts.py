@@ -36,11 +36,14 @@ _COUNTERS = {
     "snapshots_incomplete_total": "Snapshots that were never completed and are no rows.",
     "inbox_torn_files_total": "Inbox files that ended in half a record, acknowledged to nobody, or were damaged.",
     "lake_failures_total": "Rounds in which the lake could not be written; what they hold is tried again.",
+    "pages_made_total": "Report pages that were made.",
+    "pages_failed_total": "Report pages that could not be made; the last one stays.",
 }
 _GAUGES = {
     "clusters": ("Clusters that have reported since the start.", "mostrecent"),
     "drains": ("Whether this collector empties the inboxes: 1, or 0 where another does.", "mostrecent"),
     "lake_lag_seconds": ("Age of the oldest row that should be in the lake and is not.", "mostrecent"),
+    "page_timestamp_seconds": ("When the report page was made.", "mostrecent"),
     "tokens_expiring": ("Tokens in use that expire within 30 days.", "livemax"),
 }
 _HISTOGRAMS = {
@@ -51,15 +54,15 @@ PREFIX = "layercensus_collector_"
 
 
 @contextmanager
-def shared_counts() -> Iterator[None]:
-    """Where processes that are started meanwhile share their counts, empty at first; removed at the end."""
+def shared_counts() -> Iterator[Path]:
+    """A folder where processes that are started meanwhile share their counts, empty at first; removed at the end."""
     parent = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
     _sweep(parent)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     descriptor = lock_file(folder / LOCK)
     os.environ[_FOLDER] = str(folder)
     try:
-        yield
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
@@ -143,6 +146,18 @@ def exposition() -> bytes:
     registry = CollectorRegistry()
     registry.register(_AllProcesses())
     return generate_latest(registry)
+
+
+def totals() -> dict[tuple[str, str], float]:
+    """Counters and gauges of all processes, by name without prefix and the value of their label."""
+    found: dict[tuple[str, str], float] = {}
+    for metric in _AllProcesses().collect():
+        for sample in metric.samples:
+            name = sample.name.removeprefix(PREFIX)
+            if name in _COUNTERS or name in _GAUGES:
+                labels = [value for label, value in sample.labels.items() if label != "pid"]
+                found[name, "".join(labels)] = sample.value
+    return found
 
 
 class _AllProcesses:

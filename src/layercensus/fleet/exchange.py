@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from layercensus.fleet.refusal import Refusal
+import httptools
+
+from layercensus.fleet.refusal import Refusal, Status
 
 _PHRASES = {
-    200: "OK", 204: "No Content",
+    200: "OK", 204: "No Content", 304: "Not Modified",
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
     408: "Request Timeout", 413: "Content Too Large", 415: "Unsupported Media Type", 429: "Too Many Requests",
     431: "Request Header Fields Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
@@ -56,6 +58,14 @@ class Taker(Protocol):
 
     def refuse(self, refusal: Refusal) -> bytes:
         """The answer to a request that is refused."""
+
+
+def path_of(target: bytes) -> bytes:
+    """Path of a target in origin form or absolute form. Raises `Refusal` (400)."""
+    try:
+        return bytes(httptools.parse_url(target).path or b"")
+    except httptools.HttpParserInvalidURLError:
+        raise Refusal(Status.BAD_REQUEST, "http", "the target is none") from None
 
 
 def format_answer(

@@ -178,6 +178,11 @@ def has_reports(folder: Path) -> bool:
     return any(path.suffix in {_OPEN, _SEALED} for path in folder.iterdir())
 
 
+def count_waiting(folder: Path) -> int:
+    """Files of an inbox that are not in the lake. Raises `OSError`."""
+    return sum(path.suffix in {_OPEN, _SEALED} for path in folder.iterdir())
+
+
 def remove_creating(folder: Path) -> None:
     """Remove what writers left that died before their file was one. Raises `OSError`."""
     for path in folder.glob(f"*{_CREATING}"):

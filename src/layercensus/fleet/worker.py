@@ -1,7 +1,7 @@
 """⇄ A worker of the collector: one process, one event loop. Takes requests, keeps them, answers when they are kept.
 
 POST /api/v1/write    remote write 1.0 -> 204 once it is on the disk
-GET  /metrics  /healthz  /readyz
+GET  /  /metrics  /healthz  /readyz
 """
 
 import asyncio
@@ -14,18 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httptools
-
 from layercensus.errors import FleetError
 from layercensus.fleet.children import Leash, Word
 from layercensus.fleet.connection import Connection
 from layercensus.fleet.counts import Counts, exposition
 from layercensus.fleet.desk import Desk, Sender
 from layercensus.fleet.event_log import log
-from layercensus.fleet.exchange import NO_CONTENT, Request, Times, format_answer
+from layercensus.fleet.exchange import NO_CONTENT, Request, Times, format_answer, path_of
 from layercensus.fleet.group_commit import GroupCommit
 from layercensus.fleet.inbox import Entry, InboxWriter
 from layercensus.fleet.key_file import read_keys
+from layercensus.fleet.page_answers import PageAnswers
 from layercensus.fleet.refusal import Refusal, Status
 from layercensus.fleet.rotation import Marks, exchange_certificate, make_context
 
@@ -38,7 +37,7 @@ _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 # A page that needs no token and takes a while to make is made once in so many seconds.
 _PAGE_SECONDS = 1.0
 _WRITE = b"/api/v1/write"
-_PAGES = frozenset({b"/metrics", b"/healthz", b"/readyz"})
+_PAGES = frozenset({b"/", b"/metrics", b"/healthz", b"/readyz"})
 _HEADERS = {
     Status.METHOD_NOT_ALLOWED: "Allow: POST\r\n",
     Status.UNAUTHORIZED: "WWW-Authenticate: Bearer\r\n",
@@ -62,6 +61,7 @@ class Settings:
     key: Path | None = None
     connections: int = 20_000
     times: Times = field(default_factory=Times)
+    page: Path | None = None
 
 
 def run_worker(settings: Settings, listener: socket.socket, leash: Leash) -> None:
@@ -95,12 +95,14 @@ class Worker:
     _warned: dict[str, float] = field(default_factory=dict)
     _marks: Marks = field(default_factory=Marks)
     _tokens_due: float = 0.0
+    _report: PageAnswers = field(init=False)
 
     def __post_init__(self) -> None:
         """Name the files of this process by its number."""
         writer = InboxWriter(self.settings.inbox, str(os.getpid()), _milliseconds)
         self._commit = GroupCommit(writer, self._committed, time.perf_counter)
         self._marks.has_changed(self.settings.keys)
+        self._report = PageAnswers(self.settings.page)
 
     @property
     def most_body_bytes(self) -> int:
@@ -153,7 +155,7 @@ class Worker:
     def greet(self, request: Request) -> Sender | bytes:
         """Who sends a report, or the path of the page that is asked for. Raises `Refusal`."""
         # Nearly all are this.
-        path = _WRITE if request.target == _WRITE else _path(request.target)
+        path = _WRITE if request.target == _WRITE else path_of(request.target)
         if path != _WRITE:
             return path
         if request.method != b"POST":
@@ -167,7 +169,7 @@ class Worker:
         """Take a request that is whole. Raises `Refusal`."""
         sender = request.visitor
         if not isinstance(sender, Sender):
-            reply(self._look_up(request.method, sender))
+            reply(self._look_up(request, sender))
             return
         now = time.time()
         admitted = self.desk.admit(sender, body, now)
@@ -199,12 +201,14 @@ class Worker:
         self.counts.add("requests_total", str(int(status)))
         return format_answer(int(status), f"{text}\n".encode(), headers=_HEADERS.get(status, ""))
 
-    def _look_up(self, method: bytes, path: bytes) -> bytes:
+    def _look_up(self, request: Request, path: bytes) -> bytes:
         """What is asked for by GET."""
-        if path not in _PAGES:
+        if path not in _PAGES or (path == b"/" and self.settings.page is None):
             return format_answer(404, b"nothing is here\n")
-        if method not in {b"GET", b"HEAD"}:
+        if request.method not in {b"GET", b"HEAD"}:
             return format_answer(405, b"only GET here\n", headers="Allow: GET, HEAD\r\n")
+        if path == b"/":
+            return self._report.answer(request)
         if path == b"/metrics":
             return format_answer(200, self._exposition(), _EXPOSITION)
         if path == b"/readyz" and not self._is_kept:
@@ -244,6 +248,7 @@ class Worker:
                 # Who routes by /readyz sends nothing until the disk is known to work again.
                 self._commit.probe()
             self._reload()
+            self._report.look()
             self._look_at_tokens()
             self.counts.flush()
 
@@ -283,14 +288,6 @@ class Worker:
                 self._warned[cluster_id] = now
                 days = max(0, int((expires - now) / 86400))
                 log("token_expires", cluster_id=cluster_id, days=days, next="issue a new one: layercensus token")
-
-
-def _path(target: bytes) -> bytes:
-    """Path of a target in origin form or absolute form. Raises `Refusal` (400)."""
-    try:
-        return bytes(httptools.parse_url(target).path or b"")
-    except httptools.HttpParserInvalidURLError:
-        raise Refusal(Status.BAD_REQUEST, "http", "the target is none") from None
 
 
 def _milliseconds() -> int:

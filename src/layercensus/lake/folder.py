@@ -52,6 +52,15 @@ class Lake:
         return found
 
 
+def rows_changed_at(lake: Path) -> float | None:
+    """When rows were last written, in seconds since 1970; None where there are none."""
+    times = []
+    for file in (lake / "rows").glob("day=*/rows.parquet"):
+        with suppress(OSError):  # a day that is being dropped
+            times.append(file.stat().st_mtime)
+    return max(times, default=None)
+
+
 def open_lake(lake: Path, *, may_be_older: bool = False) -> Lake:
     """Check that `lake` is a lake and return it, its path made absolute.
 

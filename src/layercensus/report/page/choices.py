@@ -7,7 +7,7 @@ Keys are not in it: the script knows groups by their places, and the page shows 
 """
 
 from layercensus.report.figures import Headline
-from layercensus.report.page.strips import CAUTIONS
+from layercensus.report.page.strips import MARKS
 from layercensus.report.shape import Report
 
 FIELDS = (
@@ -30,6 +30,7 @@ def choices(report: Report) -> dict[str, object]:
     platforms = {group.key: index for index, group in enumerate(report.by.platform)}
     return {
         "fields": FIELDS,
+        "cautions": {one.value: list(words) for one, words in MARKS.items()},
         "all": _listed("headline", report.headline),
         "release": [_listed(f"by.release.{index}", group.figures) for index, group in enumerate(report.by.release)],
         "platform": [_listed(f"by.platform.{index}", group.figures) for index, group in enumerate(report.by.platform)],
@@ -47,5 +48,5 @@ def _listed(path: str, figures: Headline) -> list[object]:
     lower, upper = figures.bounds or (None, None)
     machines, clusters = figures.machines, figures.clusters
     values = (figures.share, low, high, lower, upper, machines.packages, machines.classified, machines.unknown)
-    cautions = "; ".join(CAUTIONS[one] for one in figures.cautions) if figures.ci95 else ""
+    cautions = [one.value for one in figures.cautions] if figures.ci95 else []
     return [path, *values, clusters.reporting, clusters.with_packages, cautions]

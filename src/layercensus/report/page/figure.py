@@ -144,11 +144,9 @@ def words_of(line: Line) -> str:
 
 
 def points_words(difference: float | None) -> str:
-    """Percentage points with their sign and two digits, four where two would say nought for what is none."""
+    """Percentage points with their sign and two digits; never 0.00 for what is not nought."""
     if difference is None:
         return NOT_KNOWN
     size = abs(difference) * 100
     sign = "\u2212" if difference < 0 else "+" if difference > 0 else ""
-    if 0 < size < 0.01:
-        return "nearly 0" if size < 0.0001 else f"{sign}{size:.4f}".rstrip("0")
-    return f"{sign}{size:.2f}"
+    return "nearly 0" if 0 < size < 0.005 else f"{sign}{size:.2f}"

@@ -12,10 +12,11 @@ from layercensus.report.figures import Part as Share
 from layercensus.report.page.axis import Axis, share_axis
 from layercensus.report.page.figure import Figure, Range, number, percent, percent_range
 
-CAUTIONS = {
-    Caution.FEW_UNITS: "small sample",
-    Caution.FEW_WITH_PACKAGES: "few with packages",
-    Caution.LARGE_UNIT: "one dominates",
+# What a caution is marked with beside an interval, and the words that the marks stand for.
+MARKS = {
+    Caution.FEW_UNITS: ("§", "few clusters"),
+    Caution.FEW_WITH_PACKAGES: ("†", "few clusters with packages"),
+    Caution.LARGE_UNIT: ("‡", "one cluster holds much"),
 }
 
 
@@ -42,7 +43,7 @@ class Strip:
 class Row:
     """A key with its figures, and its drawing. `path`: where its figures stand in the JSON report.
 
-    `cautions`: short words on why the interval may mislead. `notes`: what else there is to say of the row.
+    `cautions`: why the interval may mislead. `note`: what else there is to say of the row.
     """
 
     key: str
@@ -53,7 +54,7 @@ class Row:
     hits: Figure
     machines: Figure
     strip: Strip
-    cautions: tuple[str, ...] = ()
+    cautions: tuple[Caution, ...] = ()
     note: str = ""
 
 
@@ -64,6 +65,11 @@ class Strips:
     axis: Axis
     reference: float | None
     rows: tuple[Row, ...]
+
+    @property
+    def cautions(self) -> tuple[Caution, ...]:
+        """Those of any row, which the marks below explain."""
+        return tuple(one for one in MARKS if any(one in row.cautions for row in self.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,5 @@ def _machines(figures: Headline | Share) -> tuple[int | None, str, int | None, s
     return machines, "machines", None, ""
 
 
-def _cautions(figures: Headline | Share) -> tuple[str, ...]:
-    if isinstance(figures, Headline) and figures.ci95 is not None:
-        return tuple(CAUTIONS[caution] for caution in figures.cautions)
-    return ()
+def _cautions(figures: Headline | Share) -> tuple[Caution, ...]:
+    return figures.cautions if isinstance(figures, Headline) and figures.ci95 is not None else ()

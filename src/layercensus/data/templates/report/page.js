@@ -30,8 +30,7 @@
     "axis": (value) => percentSign(upToFour, value),
     "points": (value) => {
       const size = Math.abs(value) * 100, sign = value < 0 ? "\u2212" : value > 0 ? "+" : "";
-      if (size > 0 && size < 0.0001) return `nearly ${whole.format(0)}`;
-      return sign + (size > 0 && size < 0.01 ? upToFour : hundredths).format(size);
+      return size > 0 && size < 0.005 ? `nearly ${whole.format(0)}` : sign + hundredths.format(size);
     },
   };
   const words = (kind, value) => (value === null ? "not known" : kinds[kind](value));
@@ -71,6 +70,21 @@
   const data = JSON.parse(find("#choices").textContent);
   const select = { release: find("#choose-release"), platform: find("#choose-platform") };
 
+  function warn(element, cautions) {
+    const told = cautions.map((one) => data.cautions[one]), words = document.createElement("span");
+    element.replaceChildren();
+    if (!told.length) return;
+    words.textContent = `(${told.map((one) => one[1]).join(", ")})`;
+    if (!("words" in element.dataset)) {
+      const marks = document.createElement("span");
+      marks.ariaHidden = "true";
+      marks.textContent = told.map((one) => one[0]).join("");
+      words.className = "unseen";
+      element.append(marks);
+    }
+    element.append(words);
+  }
+
   function fill(element, figures, top, key) {
     element.classList.toggle("absent", figures === null);
     const [path, ...values] = figures ?? [""];
@@ -78,7 +92,7 @@
     for (const one of all("[data-field]", element)) show(one, field(one.dataset.field), figures && field(one.dataset.field) !== null ? `${path}.${one.dataset.field}` : "");
     for (const range of all(".range", element)) settle(range);
     const caution = find(".caution", element);
-    if (caution) caution.textContent = figures === null ? "" : values[data.fields.length];
+    if (caution) warn(caution, figures === null ? [] : values[data.fields.length]);
     const svg = find("svg[role=img]", element);
     if (!svg) return;
     const at = (value) => Math.min(value / top, 1) * 100;
