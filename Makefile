@@ -40,6 +40,7 @@ bench: .venv/all
 	$(BIN)/python bench/collector.py
 	$(BIN)/python bench/import_prometheus.py
 	$(BIN)/python bench/lake.py
+	$(BIN)/python bench/page.py
 
 # New versions of what we depend on; the result goes to review like any change.
 lock: .venv/base

@@ -236,18 +236,15 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=up_to(999), default=1, metavar="N", help="processes that take reports (default: 1)"
     )
+    pages = ("published", "whole", "none")
     parser.add_argument(
-        "--page",
-        choices=("published", "whole", "none"),
-        default="published",
-        help="the report at /, seen by anyone who reaches the port: as report --publish makes it, all of it, or none "
-        "(default: published)",
+        "--page", choices=pages, default="published", help="the report at /, which anyone may see (default: published)"
     )
     parser.add_argument(
         "--min-clusters",
         type=up_to(9999, least=2),
         metavar="N",
-        help="with --page published: how many are not few (default: 10)",
+        help="on that page: how many are not few (default: 10)",
     )
     parser.add_argument("--pseudonymous", action="store_true", help="keep a keyed hash in place of each cluster's id")
     parser.add_argument(

@@ -231,6 +231,21 @@ def test_on_paper(browser: Browser, pages: dict[str, tuple[Path, Report]], scrip
             assert shown.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
+def test_a_year_is_small_and_painted_at_once(browser: Browser, tmp_path: Path) -> None:
+    """As many releases, platforms and weeks as there are; how many clusters they have makes no page larger."""
+    platforms = [f"Platform{number}" for number in range(12)]
+    html = render_report_html(made_report(draw(4000, platforms=platforms)))
+    assert len(html.encode()) < 2_000_000
+    (tmp_path / "year.html").write_text(html, encoding="utf-8")
+    paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    found = []
+    for _ in range(3):
+        with opened(browser, tmp_path / "year.html") as shown:
+            shown.page.wait_for_timeout(500)
+            found.append(shown.page.evaluate(paint))
+    assert min(found) < 1000
+
+
 def test_hostile_names_are_inert(browser: Browser, pages: dict[str, tuple[Path, Report]], tmp_path: Path) -> None:
     path, report = pages["hostile"]
     with opened(browser, path) as shown:

@@ -63,7 +63,7 @@ def draw(count: int, seed: int = 7, level: float = 0.03, platforms: Sequence[str
         extensions = round((size - packages) * 0.3) if chance.random() < 0.2 else 0
         overrides = int(chance.random() < 0.02 and size - packages - extensions > 0)
         clean = max(0, size - packages - extensions - overrides - unknown)
-        weights = [5, 3, 4, 2, 3, 1, 6, 1][: len(platforms)]
+        weights = ([5, 3, 4, 2, 3, 1, 6, 1] + [1] * len(platforms))[: len(platforms)]
         found.append(
             Cluster(
                 RELEASES[release],

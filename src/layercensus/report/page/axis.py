@@ -11,7 +11,7 @@ _STEPS = (1.0, 2.0, 5.0, 10.0)
 _FEWEST = 3
 _QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # An interval that reaches so many times beyond every share is cut off, with an arrow: it would hide the rest.
-_FAR = 2.5
+FAR = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class Axis:
         return min(share / self.top, 1.0) * 100
 
 
-def share_axis(shares: Iterable[float | None], ends: Iterable[float | None] = (), *, holds_all: bool = False) -> Axis:
-    """An axis that holds all shares, and those upper ends of intervals that are not far beyond them, or all."""
+def share_axis(shares: Iterable[float | None], ends: Iterable[float | None] = (), *, far: float = FAR) -> Axis:
+    """An axis that holds all shares, and those upper ends of intervals that are not `far` times beyond the highest."""
     known = [share for share in shares if share is not None]
     upper = sorted(end for end in ends if end is not None)
     highest = max(known, default=0.0)
     if highest == 0.0:
         highest = upper[len(upper) // 2] if upper else 1.0
-    held = upper if holds_all else [end for end in upper if end <= highest * _FAR]
+    held = [end for end in upper if end <= highest * far]
     return _axis(min(1.0, max([highest, *held])))
 
 

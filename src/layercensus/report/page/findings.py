@@ -78,8 +78,8 @@ def needs(rows: Sequence[NeedGroup]) -> Line:
 
 
 def changes(found: Sequence[Change], unit: str) -> tuple[Line, ...]:
-    """Each paired change as a sentence."""
-    return tuple(_change(change, f"changes.{index}", unit) for index, change in enumerate(found))
+    """Each paired change as a sentence, over the longest time first."""
+    return tuple(_change(change, f"changes.{index}", unit) for index, change in reversed(list(enumerate(found))))
 
 
 def concentration(report: Report) -> Line:

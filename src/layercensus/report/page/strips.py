@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from layercensus.report.estimator import Interval
 from layercensus.report.figures import Caution, Headline, Machines
 from layercensus.report.figures import Part as Share
-from layercensus.report.page.axis import Axis, share_axis
+from layercensus.report.page.axis import FAR, Axis, share_axis
 from layercensus.report.page.figure import Figure, Range, number, percent, percent_range
 
 # What a caution is marked with beside an interval, and the words that the marks stand for.
@@ -82,10 +82,10 @@ class Keyed:
     note: str = ""
 
 
-def strips(groups: Sequence[Keyed], overall: float | None, *, holds_all: bool = False) -> Strips:
+def strips(groups: Sequence[Keyed], overall: float | None, *, far: float = FAR) -> Strips:
     """Draw groups on an axis that all of them share, with the share of all for comparison."""
     ends = [end[1] for group in groups for end in (group.figures.ci95, group.figures.bounds) if end]
-    axis = share_axis([overall, *(group.figures.share for group in groups)], ends, holds_all=holds_all)
+    axis = share_axis([overall, *(group.figures.share for group in groups)], ends, far=far)
     return Strips(axis, None if overall is None else axis.at(overall), tuple(_row(group, axis) for group in groups))
 
 

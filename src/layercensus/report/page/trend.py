@@ -4,6 +4,7 @@ Lines and bands are SVG point lists in a box of 1000 by 100, y downward, that th
 is placed in per cent, so that no letter is stretched with it.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,8 @@ from layercensus.report.shape import KeyTrend, TrendDay
 _MOST_MONTHS = 5
 # A line is broken where more days than that have no report.
 _GAP_DAYS = 14
+# Small trends cut intervals sooner than others: the first weeks of a release have wide ones.
+_SMALL_FAR = 1.3
 # Labels at the end of the lines keep so far apart, in per cent of the chart's height.
 _LABEL_GAP = 8.0
 
@@ -111,7 +114,7 @@ def trend(days: Sequence[TrendDay]) -> Trend | None:
     weeks = weekly(days, "trend")
     if len(weeks) < 2:
         return None
-    axis = _axis(weeks, holds_all=True)
+    axis = _axis(weeks, far=math.inf)
     first, last = _ordinal(weeks[0]), _ordinal(weeks[-1])
     drawing = draw(weeks, axis, first, last)
     return Trend(axis, _day_marks(first, last), drawing, _end_labels(weeks[-1].day, axis), weeks[0], weeks[-1], weeks)
@@ -125,7 +128,7 @@ def smalls(keys: Sequence[KeyTrend], dimension: str, whole: Trend) -> Smalls | N
     shown = [(key, weeks) for key, weeks in shown if len(weeks) >= 2]
     if not shown:
         return None
-    axis = _axis([week for _, weeks in shown for week in weeks], holds_all=False)
+    axis = _axis([week for _, weeks in shown for week in weeks], far=_SMALL_FAR)
     return Smalls(axis, tuple(_small(key, weeks, draw(weeks, axis, first, last)) for key, weeks in shown))
 
 
@@ -173,9 +176,9 @@ def draw(weeks: Sequence[Week], axis: Axis, first: int, last: int) -> Lines:
     )
 
 
-def _axis(weeks: Sequence[Week], *, holds_all: bool) -> Axis:
+def _axis(weeks: Sequence[Week], *, far: float) -> Axis:
     ends = [end[1] for week in weeks for end in (week.day.ci95, week.day.bounds) if end is not None]
-    return share_axis([week.day.share for week in weeks], ends, holds_all=holds_all)
+    return share_axis([week.day.share for week in weeks], ends, far=far)
 
 
 def _runs(weeks: Sequence[Week]) -> Iterator[list[Week]]:

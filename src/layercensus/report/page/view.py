@@ -1,5 +1,6 @@
 """The whole page as values: what the template shows, in its order. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,7 +90,7 @@ def build_view(report: Report) -> View:
     ]
     return View(
         title=findings.title(report),
-        sureness=strips([Keyed("all", "headline", headline)], None, holds_all=True),
+        sureness=strips([Keyed("all", "headline", headline)], None, far=math.inf),
         headline_table=group_table("all", "all", [Keyed("all", "headline", headline)]),
         classes=_classes(report),
         clusters=_clusters(report),
