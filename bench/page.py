@@ -1,9 +1,9 @@
 """The report page of a large fleet: how long its questions and its drawing take, its size, and its first paint.
 
-A simulated fleet, whole and published. First paint is Chromium's own `first-contentful-paint`, of a page opened from its
-file in a window that was not there before: minimum / median / maximum of rounds.
+A simulated fleet, whole and published. First paint is Chromium's own `first-contentful-paint`, of a page opened from
+its file in a window that was not there before: minimum / median / maximum of rounds.
 
-LAYERCENSUS_BENCH_CLUSTERS, _DAYS, _ROUNDS: sizes. LAYERCENSUS_BENCH_LAKE: a simulated lake that is there; it is read only.
+LAYERCENSUS_BENCH_CLUSTERS, _DAYS, _ROUNDS: sizes. LAYERCENSUS_BENCH_LAKE: a simulated lake that is there, only read.
 """
 
 import gzip
@@ -59,9 +59,8 @@ def look(lake: Path, page: Path, least: int | None) -> None:
     drawn = time.perf_counter()
     page.write_bytes(html)
     paints = paint_seconds(page)
-    print(
-        f"{'published' if least else 'whole'}: {report.headline.clusters.reporting:,} clusters, {len(report.trend)} days"
-    )
+    clusters = report.headline.clusters.reporting
+    print(f"{'published' if least else 'whole'}: {clusters:,} clusters, {len(report.trend)} days")
     print(f"  questions {answered - started:.2f} s, drawing {drawn - answered:.2f} s")
     print(f"  size {len(html) / MEGABYTE:.2f} MB, packed {len(gzip.compress(html)) / MEGABYTE:.2f} MB")
     print(f"  first paint {min(paints):.2f} / {statistics.median(paints):.2f} / {max(paints):.2f} s of {ROUNDS} rounds")
