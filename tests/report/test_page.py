@@ -226,6 +226,15 @@ def test_cautions_stand_beside_their_interval_and_silent_clusters_have_no_name()
     assert "Made up." in read_page(render_report_html(REPORTS["made up"]())).text
 
 
+def test_a_curve_of_its_ends_alone_is_not_drawn() -> None:
+    """Published, it may have nothing in between, and a straight line would look like an even spread."""
+    report = made_report(draw(100), days=1)
+    spread = replace(report.concentration, curve=((0.0, 0.0), (1.0, 1.0)), top1_percent_share=None)
+    page = read_page(render_report_html(replace(report, concentration=spread)))
+    assert "if spread evenly" not in page.text
+    assert "How such machines are spread is not known" in page.text
+
+
 def test_every_drawing_has_words(shown: tuple[Report, Page, dict[str, Any]]) -> None:
     _, page, _ = shown
     html = [(tag, attributes) for tag, attributes in page.tags if tag in {"svg", "title", "div"}]

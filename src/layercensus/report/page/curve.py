@@ -9,6 +9,10 @@ from layercensus.report.page.figure import Figure, Line, percent
 from layercensus.report.shape import Concentration, Report
 
 _HALF = 0.5
+# A published curve may have its ends and nothing in between: a straight line that would look like an even spread.
+_FEWEST = 5
+# A label that would leave the chart stands to the left of its point.
+_FAR_RIGHT = 55.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,11 @@ class Noted:
     x: float
     y: float
     label: Line
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether its label stands to the left."""
+        return self.x > _FAR_RIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +38,9 @@ class Curve:
 
 
 def curve(report: Report) -> Curve | None:
-    """Draw the curve; None where nothing is known of it."""
+    """Draw the curve; None where nothing, or nearly nothing, is known of it."""
     spread = report.concentration
-    if len(spread.curve) < 2:
+    if len(spread.curve) < _FEWEST:
         return None
     line = " ".join(f"{x * 100:.2f},{100 - y * 100:.2f}" for x, y in spread.curve)
     return Curve(line, tuple(_noted(spread, report.unit)))
@@ -39,6 +48,8 @@ def curve(report: Report) -> Curve | None:
 
 def half_of(spread: Concentration) -> tuple[Figure, Figure] | None:
     """The first point of the curve with half of the machines: fraction of units, fraction of machines."""
+    if len(spread.curve) < _FEWEST:
+        return None
     for index, (x, y) in enumerate(spread.curve):
         if y >= _HALF:
             return percent(x, f"concentration.curve.{index}.0"), percent(y, f"concentration.curve.{index}.1")
