@@ -4,11 +4,13 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from layercensus.commands.page import page_day
+from layercensus.cli import main as run_command
+from layercensus.commands.page import PageOfLake, page_day
 from layercensus.errors import LakeError
 from layercensus.fleet.connection import Connection
 from layercensus.fleet.counts import shared_counts
@@ -17,6 +19,7 @@ from layercensus.fleet.health import Health, History
 from layercensus.fleet.page_answers import PageAnswers
 from layercensus.fleet.page_maker import MadePage, PageDoor, PageMaker
 from layercensus.fleet.refusal import Refusal
+from layercensus.lake.engine import Engine, read_engine
 
 NOON = 1_772_625_600.0
 
@@ -276,3 +279,36 @@ def test_who_reads_slowly_is_sent_a_page_piece_by_piece() -> None:
     assert found == b"x" * 2_000_000 + b"/1" + b"x" * 2_000_000 + b"/2"
     assert transport.most < 3 * 65536
     assert not transport.is_open
+
+
+def test_a_published_page_asks_the_lake_once_while_its_days_stay_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["simulate", "--clusters", "200", "--days", "20", "--seed", "4", "--lake", str(tmp_path / "made")]
+    assert run_command(arguments) == 0
+    asked = []
+
+    def count_and_read(lake: Path) -> AbstractContextManager[Engine]:
+        asked.append(lake)
+        return read_engine(lake)
+
+    monkeypatch.setattr("layercensus.lake.engine.read_engine", count_and_read)
+    make = PageOfLake(tmp_path / "made", 10)
+    health = History().health({}, NOON, waiting_files=0, rows_changed_at=None)
+    first, again = make(health), make(health)
+    assert first is not None
+    assert (first, len(asked)) == (again, 1)
+    newest = max((tmp_path / "made" / "rows").glob("day=*/rows.parquet"))
+    newest.touch()
+    make(health)
+    assert len(asked) == 1
+    # One of the week that is shown.
+    min((tmp_path / "made" / "rows").glob("day=*/rows.parquet")).touch()
+    make(health)
+    assert len(asked) == 2
+    assert make(health) is not None
+    whole = PageOfLake(tmp_path / "made", None)(health)
+    assert whole is not None
+    assert "Made to be published" in first.html
+    assert "Made to be published" not in whole.html
+    assert PageOfLake(tmp_path / "nothing", 10)(health) is None

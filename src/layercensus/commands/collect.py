@@ -6,7 +6,7 @@ from pathlib import Path
 
 from layercensus.commands import Output, Surroundings
 from layercensus.commands.addresses import is_loopback, parse_listen
-from layercensus.commands.page import make_page
+from layercensus.commands.page import PageOfLake
 from layercensus.errors import Fault, UsageError
 from layercensus.fleet.collector import LakeDoor, Plan, default_name, serve
 from layercensus.fleet.key_file import read_keys
@@ -57,4 +57,4 @@ def _page(options: Namespace, lake: Path) -> PageDoor | None:
     if options.page == "none":
         return None
     least = (options.min_clusters or _MIN_CLUSTERS) if options.page == "published" else None
-    return PageDoor(partial(make_page, lake, least), partial(rows_changed_at, lake))
+    return PageDoor(PageOfLake(lake, least), partial(rows_changed_at, lake))

@@ -52,10 +52,12 @@ class Lake:
         return found
 
 
-def rows_changed_at(lake: Path) -> float | None:
-    """When rows were last written, in seconds since 1970; None where there are none."""
+def rows_changed_at(lake: Path, through: str | None = None) -> float | None:
+    """When rows, of days to `through`, were last written, in seconds since 1970; None where there are none."""
     times = []
     for file in (lake / "rows").glob("day=*/rows.parquet"):
+        if through is not None and file.parent.name > f"day={through}":
+            continue
         with suppress(OSError):  # a day that is being dropped
             times.append(file.stat().st_mtime)
     return max(times, default=None)
