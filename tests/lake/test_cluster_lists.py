@@ -73,7 +73,7 @@ def test_known_clusters_are_taken_as_they_stand(tmp_path: Path) -> None:
 
 def test_margins_are_of_the_columns_that_are_there(tmp_path: Path) -> None:
     file = written(tmp_path, "clusters,platform,release\n1200,AWS,4.14\n7,,4.16\n0,AWS,\n")
-    expected = {("4.14", "AWS"): 1200, ("4.16", "unknown"): 7, ("unknown", "AWS"): 0}
+    expected: dict[tuple[str, ...], int] = {("4.14", "AWS"): 1200, ("4.16", "unknown"): 7, ("unknown", "AWS"): 0}
     assert read_margins(file) == Margins(("release", "platform"), expected)
     assert read_margins(written(tmp_path, "class,clusters\ncustomer,3\n")) == Margins(("class",), {("customer",): 3})
 
