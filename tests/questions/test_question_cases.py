@@ -1,33 +1,30 @@
 """Every question on every case: input rows, parameters, the answer counted by hand, through a real lake and engine."""
 
-import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+sys.path.append(str(Path(__file__).parents[2]))
+from tests.questions.cases import CASES, case_id, read_case
+
 from layercensus.data import read_json, read_text
-from layercensus.lake.cluster_lists import Account, ClusterLists, ListedCluster
 from layercensus.lake.contract import row_contract
 from layercensus.lake.engine import read_engine
 from layercensus.lake.questions import dollar_style, find_question, parameters_in, question_names
 from layercensus.lake.storage import write_rows
 from layercensus.model import Row
 
-CASES = sorted(Path(__file__).parent.glob("*/*/case.json"))
 
-
-@pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.parent.name}/{file.parent.name}")
+@pytest.mark.parametrize("file", CASES, ids=case_id)
 def test_answer_is_the_one_counted_by_hand(file: Path, tmp_path: Path) -> None:
-    case: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    write_rows(tmp_path / "lake", [Row(**row) for row in case["rows"]])
-    accounts = [Account(**account) for account in case.get("accounts", ())]
-    known = [ListedCluster(**listed) for listed in case.get("known", ())]
-    with read_engine(tmp_path / "lake", ClusterLists(accounts, known)) as engine:
-        answer = engine.ask(file.parent.parent.name, **case["parameters"])
-    wanted = case.get("where", {})
-    assert [row for row in answer if wanted.items() <= row.items()] == case["answer"]
+    case = read_case(file)
+    write_rows(tmp_path / "lake", case.rows)
+    with read_engine(tmp_path / "lake", case.lists) as engine:
+        answer = engine.ask(case.question, **case.parameters)
+    assert case.looked_at(answer) == case.answer
 
 
 def test_every_question_has_a_case() -> None:
@@ -77,10 +74,8 @@ def test_what_is_counted_has_one_wording() -> None:
 
 
 def test_population_of_parts_adds_up(tmp_path: Path) -> None:
-    case = json.loads((Path(__file__).parent / "population/machines_not_seen_are_unknown/case.json").read_text())
-    write_rows(
-        tmp_path / "lake", [Row(**row | {"release": f"4.{14 + place}"}) for place, row in enumerate(case["rows"])]
-    )
+    case = read_case(Path(__file__).parent / "population/machines_not_seen_are_unknown/case.json")
+    write_rows(tmp_path / "lake", [replace(row, release=f"4.{14 + place}") for place, row in enumerate(case.rows)])
     with read_engine(tmp_path / "lake") as engine:
         answer = engine.ask("population", signal="capture", as_of="2026-03-07")
     sums = [
@@ -99,9 +94,9 @@ def test_population_of_parts_adds_up(tmp_path: Path) -> None:
 
 def test_trend_ends_in_the_headline(tmp_path: Path) -> None:
     file = Path(__file__).parent / "population/last_row_of_seven_days/case.json"
-    case = json.loads(file.read_text(encoding="utf-8"))
-    write_rows(tmp_path / "lake", [Row(**row) for row in case["rows"]])
+    case = read_case(file)
+    write_rows(tmp_path / "lake", case.rows)
     with read_engine(tmp_path / "lake") as engine:
-        trend = engine.ask("trend", **case["parameters"])
-    (headline,) = case["answer"]
+        trend = engine.ask("trend", **case.parameters)
+    (headline,) = case.answer
     assert trend[-1] == {"on_day": "2026-03-07"} | {key: headline[key] for key in trend[-1] if key != "on_day"}

@@ -1,9 +1,9 @@
 """Every question has one answer on DuckDB and on a real standalone Spark: values, types and order."""
 
-import json
 import random
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,19 @@ from pyspark.sql import SparkSession
 
 sys.path.append(str(Path(__file__).parents[2]))
 from tests.lake.test_population import SIGNALS, around, some_days, some_row
+from tests.questions.cases import CASES, case_id, read_case
 from tests.spark.standalone import Standalone
 
 from layercensus.errors import LakeError
+from layercensus.lake.cluster_lists import Account, ClusterLists, ListedCluster
 from layercensus.lake.engine import read_engine
 from layercensus.lake.folder import lake_for_reading
 from layercensus.lake.population import refresh
 from layercensus.lake.questions import find_question, question_names
 from layercensus.lake.spark_engine import attach_lake
 from layercensus.lake.storage import write_rows
-from layercensus.model import Row
 
-CASES = sorted((Path(__file__).parents[1] / "questions").glob("*/*/case.json"))
+DIMENSIONS = ("all", "release", "platform", "cell", "age", "account_class", "internal")
 Answers = dict[tuple[str, ...], list[list[tuple[str, object, type]]]]
 
 
@@ -36,36 +37,65 @@ def random_lake(lake: Path, seed: object, rows: int = 60) -> list[date]:
     return days
 
 
+def some_lists(seed: object) -> ClusterLists:
+    """Lists of the clusters that `some_row` makes, and of others: some are internal, some of no account or class."""
+    chance = random.Random(f"lists {seed}")
+    ids = [f"00000000-0000-4000-8000-{number:012x}" for number in range(16)]
+    accounts = [
+        Account(
+            one, chance.choice([None, "acme", "umbrella", "größe"]), number % 5 == 0, chance.choice([None, "customer"])
+        )
+        for number, one in enumerate(chance.sample(ids, 11))
+    ]
+    return ClusterLists(accounts, [ListedCluster(one, chance.choice([None, 0, 7])) for one in chance.sample(ids, 12)])
+
+
+def asked_of(question: str, signal: str, day: date) -> Iterator[dict[str, str]]:
+    """Values of a question's parameters: for `by_unit` one for each dimension."""
+    values = {
+        "signal": signal,
+        "as_of": day.isoformat(),
+        "before": (day - timedelta(days=7)).isoformat(),
+        "numerator": "every",
+    }
+    parameters = find_question(question).parameters
+    for dimension in DIMENSIONS if "dimension" in parameters else ("",):
+        every = values | {"dimension": dimension}
+        yield {name: every[name] for name in sorted(parameters)}
+
+
 def answers(engine: Any, signals: tuple[str, ...], days: list[date]) -> Answers:
     """Answers of all questions; each cell with its column and its type."""
     found: Answers = {}
     for signal in signals:
         for day in days:
             for name in question_names():
-                asked = {"signal": signal, "as_of": day.isoformat()} if find_question(name).parameters else {}
-                rows = engine.ask(name, **asked)
-                found[name, *asked.values()] = [[(key, cell, type(cell)) for key, cell in row.items()] for row in rows]
+                for asked in asked_of(name, signal, day):
+                    rows = engine.ask(name, **asked)
+                    found[name, *asked.values()] = [
+                        [(key, cell, type(cell)) for key, cell in row.items()] for row in rows
+                    ]
     return found
 
 
-def assert_same_answers(session: SparkSession, lake: Path, signals: tuple[str, ...], days: list[date]) -> None:
-    with lake_for_reading(lake) as opened, read_engine(lake) as engine:
-        assert answers(attach_lake(session, opened), signals, days) == answers(engine, signals, days)
+def assert_same_answers(
+    session: SparkSession, lake: Path, signals: tuple[str, ...], days: list[date], lists: ClusterLists | None = None
+) -> None:
+    with lake_for_reading(lake) as opened, read_engine(lake, lists) as engine:
+        assert answers(attach_lake(session, opened, lists), signals, days) == answers(engine, signals, days)
 
 
-@pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.parent.name}/{file.parent.name}")
+@pytest.mark.parametrize("file", CASES, ids=case_id)
 def test_answer_is_the_one_counted_by_hand(session: SparkSession, file: Path, tmp_path: Path) -> None:
-    case: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    lake = tmp_path / "lake"
-    write_rows(lake, [Row(**row) for row in case["rows"]])
+    """The same values, of the same types as DuckDB's."""
+    case, lake = read_case(file), tmp_path / "lake"
+    write_rows(lake, case.rows)
     refresh(lake)
-    wanted = case.get("where", {})
-    with lake_for_reading(lake) as opened:
-        answer = attach_lake(session, opened).ask(file.parent.parent.name, **case["parameters"])
-    assert [row for row in answer if wanted.items() <= row.items()] == case["answer"]
-    # And every other question of the same rows.
-    last = max(date.fromisoformat(row["day"]) for row in case["rows"])
-    assert_same_answers(session, lake, (case["rows"][0]["signal"],), [last])
+    with lake_for_reading(lake) as opened, read_engine(lake, case.lists) as engine:
+        answer = attach_lake(session, opened, case.lists).ask(case.question, **case.parameters)
+        expected = engine.ask(case.question, **case.parameters)
+    assert case.looked_at(answer) == case.answer
+    assert [list(map(type, row.values())) for row in answer] == [list(map(type, row.values())) for row in expected]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -74,6 +104,13 @@ def test_answers_equal_those_of_duckdb(session: SparkSession, tmp_path: Path, se
     days = around(random_lake(tmp_path / "lake", seed))
     chosen = [days[0], *days[-4:], *random.Random(seed).sample(days[1:-4], 1)]
     assert_same_answers(session, tmp_path / "lake", (SIGNALS[seed],), chosen)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_with_lists_equal_those_of_duckdb(session: SparkSession, tmp_path: Path, seed: int) -> None:
+    days = random_lake(tmp_path / "lake", f"lists {seed}")
+    late = days[-1] + timedelta(days=3)
+    assert_same_answers(session, tmp_path / "lake", (SIGNALS[seed],), [days[-2], late], some_lists(seed))
 
 
 def test_a_late_day_hides_no_other(session: SparkSession, tmp_path: Path) -> None:

@@ -74,6 +74,41 @@ def test_the_whole_report_equals_that_of_duckdb(cluster: Standalone, lake: Path)
     assert len(found["trend"]) == DAYS
 
 
+@pytest.fixture(scope="module")
+def lists(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Options with files of accounts, of known clusters and of a known population."""
+    folder = tmp_path_factory.mktemp("lists")
+    ids = [f"00000000-0000-4000-8000-{number:012x}" for number in range(CLUSTERS + 50)]
+    accounts = [f"{one},owner {n % 700},{n % 31 == 0},{('customer', '')[n % 2]}" for n, one in enumerate(ids) if n % 7]
+    known = [f"{one},{n % 9 or ''}" for n, one in enumerate(ids) if n % 3]
+    margins = [f"4.{minor},{kind},{100 + minor}" for minor in range(12, 21) for kind in ("customer", "")]
+    files = {
+        "--accounts": ["cluster_id,account,internal,class", *accounts],
+        "--known-clusters": ["cluster_id,machines", *known],
+        "--weights": ["release,class,clusters", *margins],
+    }
+    for option, lines in files.items():
+        (folder / f"{option}.csv").write_text("\n".join([*lines, ""]))
+    return tuple(word for option in files for word in (option, str(folder / f"{option}.csv")))
+
+
+@pytest.mark.parametrize("more", [(), ("--publish",)], ids=["own", "published"])
+def test_a_report_with_lists_equals_that_of_duckdb(
+    cluster: Standalone, lake: Path, lists: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    base = ("--lake", str(lake), "--format", "json", *lists, *more)
+    spark = report(*base, "--engine", "spark", "--master", cluster.url)
+    assert (spark.returncode, spark.stderr) == (0, "")
+    assert spark.stdout == report(*base).stdout
+    found = json.loads(spark.stdout)
+    assert found["unit"] == "account"
+    assert found["accounts"]["internal"]["clusters"]["reporting"] > 0
+    assert found["known_clusters"]["silent"] > 0
+    assert found["weighted"]["share"] > 0
+    assert [group["key"] for group in found["by"]["account_class"]] == ["customer", "unknown"]
+    assert bool(found["published"]) == bool(more)
+
+
 def test_on_this_machine_without_a_cluster(lake: Path, tmp_path: Path) -> None:
     arguments = ("--lake", str(lake), "--by", "need", "--as-of", "2026-04-03")
     spark = report(*arguments, "--engine", "spark")

@@ -13,6 +13,7 @@ Every line is checked before one is believed. Names of columns are those above, 
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ CELL_COLUMNS = ("release", "platform", "class")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _YES_OR_NO = {"": False, "no": False, "false": False, "0": False, "yes": True, "true": True, "1": True}
 _SHOWN = 60
+_SAVE = "save it as CSV in UTF-8, with commas"
 _MOST_MACHINES = 10**9
 
 
@@ -105,27 +107,45 @@ def read_margins(file: Path) -> Margins:
 def _lines(file: Path, needed: Iterable[str], others: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Each line of a file that is not blank, by column, with where it stands; values stripped."""
     known = {*needed, *others}
+    reader = csv.reader(io.StringIO(_text(file), newline=""), strict=True)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text, strict=True)
-            head = [name.strip().lower() for name in next(reader, [])]
-            if missing := [name for name in needed if name not in head]:
-                raise LakeError(f"its first line names no column {missing[0]}", str(file), next_step=_one_of(known))
-            if len(set(head)) < len(head) or not known.issuperset(head):
-                odd = next((name for name in head if name not in known or head.count(name) > 1), "")
-                raise LakeError(
-                    f"{_shown(odd)} in its first line is not understood", str(file), next_step=_one_of(known)
-                )
-            for cells in reader:
-                where = f"{file}, line {reader.line_num}"
-                if any(cell.strip() for cell in cells):
-                    if len(cells) != len(head):
-                        raise LakeError(f"has {len(cells)} values and not {len(head)}", where)
-                    yield where, dict(zip(head, (cell.strip() for cell in cells), strict=True))
+        head = [name.strip().lower() for name in next(reader, [])]
+        if missing := [name for name in needed if name not in head]:
+            raise LakeError(
+                f"names no column {missing[0]}", f"{file}, line {reader.line_num or 1}", next_step=_one_of(known)
+            )
+        if odd := [name for name in head if name not in known or head.count(name) > 1]:
+            what = f"{_shown(odd[0])} is no column, or is one twice"
+            raise LakeError(what, f"{file}, line {reader.line_num}", next_step=_one_of(known))
+        for cells in reader:
+            where = f"{file}, line {reader.line_num}"
+            if any(cell.strip() for cell in cells):
+                if len(cells) != len(head):
+                    raise LakeError(f"has {len(cells)} values and not {len(head)}", where)
+                yield where, dict(zip(head, (cell.strip() for cell in cells), strict=True))
+    except csv.Error as error:
+        where = f"{file}, line {reader.line_num}"
+        raise LakeError(f"is no CSV: {error}", where, next_step=_SAVE) from error
+
+
+def _text(file: Path) -> str:
+    try:
+        content = file.read_bytes()
     except OSError as error:
-        raise LakeError(f"cannot be read: {error.strerror}", str(file), Fault.USAGE) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LakeError("is no CSV in UTF-8", str(file), next_step="save it as CSV with commas") from error
+        raise LakeError(f"cannot be read: {error.strerror}", str(file), Fault.HOST) from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LakeError("is no text in UTF-8", _line(file, content[: error.start]), next_step=_SAVE) from error
+    before, nul, _ = text.partition("\0")
+    if nul:
+        raise LakeError("has a NUL", _line(file, before.encode()), next_step=_SAVE)
+    return text
+
+
+def _line(file: Path, before: bytes) -> str:
+    ended = before.count(b"\n")
+    return f"{file}, line {ended + 1}"
 
 
 def _cluster(where: str, text: str, found: Mapping[str, object]) -> str:

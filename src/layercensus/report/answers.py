@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from layercensus.errors import Fault, NothingToDoError, UsageError
+from layercensus.model import Need
 from layercensus.report import beside, trends
 from layercensus.report.answer_values import Answering, is_day, text_of
 from layercensus.report.estimator import Sums
-from layercensus.report.figures import Group, Part
+from layercensus.report.figures import Part
 from layercensus.report.population import (
     NOTHING,
     Key,
@@ -26,15 +27,17 @@ from layercensus.report.population import (
 )
 from layercensus.report.shape import (
     SIMULATED,
+    UNKNOWN_KEY,
     Accounts,
     By,
     Proxy,
     Published,
     Report,
     TrendDay,
+    Weighted,
     WhatIfBlocked,
 )
-from layercensus.report.suppression import is_told, suppressed_by_week, suppressed_needs
+from layercensus.report.suppression import Size, is_told, suppressed_by_week
 
 # In the order in which one is taken where nobody chose.
 POPULATIONS = {
@@ -43,6 +46,7 @@ POPULATIONS = {
     "capture": "these captures",
 }
 _ALL: Key = ("all", None)
+_DIMENSIONS_OF_CELLS = {"release": "release", "platform": "platform", "class": "account_class"}
 _UNTOLD = Part(None, None, None, None, None, suppressed=True)
 
 
@@ -99,11 +103,13 @@ class _Answers:
         asked, signal, as_of = self.asked, self.signal, self.as_of
         groups = self._groups()
         whole = groups["all"].get(_ALL, {})
-        days = self._trend()
-        weekly = trends.week_days([day.day for day in days], as_of)
+        weekly = trends.week_days(self.first, as_of)
+        days = self._trend(weekly)
         weeks = self._weeks(weekly)
         suppressed = self._suppressed(weeks)
-        now = {name: found[-1] if found else frozenset() for name, found in suppressed.items()}
+        now = {name: found[-1] for name, found in suppressed.items()}
+        if asked.min_clusters is not None:
+            now["need"] = self._suppressed_needs(weekly, whole)
         by = self._by(groups, whole, now)
         packages = whole.get("packages", NOTHING)
         quality, without_account = beside.quality(self.engine, signal, as_of, self.first)
@@ -120,11 +126,7 @@ class _Answers:
             changes=trends.changes(self.engine, signal, as_of, self.first, asked.least),
             concentration=beside.concentration(self.engine, signal, as_of, asked.least),
             what_if_blocked=WhatIfBlocked(part(whole, "packages"), part(whole, "any_local_change")),
-            weighted=(
-                beside.weighted(self.engine, signal, as_of, asked.margin_columns, asked.margins)
-                if asked.margins
-                else None
-            ),
+            weighted=self._weighted(now) if asked.margins else None,
             known_clusters=(
                 beside.known_clusters(self.engine, signal, as_of, packages.sums, asked.least)
                 if asked.has_known_clusters
@@ -132,10 +134,11 @@ class _Answers:
             ),
             proxy=Proxy(_proxy_bounds(packages.sums)) if signal == "mcd" else None,
             accounts=self._accounts(packages.sums.units, without_account) if asked.has_accounts else None,
-            published=self._published(by) if asked.min_clusters is not None else None,
+            published=(Published(asked.least, sum(map(len, now.values()))) if asked.min_clusters is not None else None),
             quality=replace(
                 quality,
                 silent_clusters=quality.silent_clusters if asked.min_clusters is None else (),
+                unknown_release=None if UNKNOWN_KEY in now.get("release", ()) else quality.unknown_release,
                 other_signals=tuple(name for name in POPULATIONS if name in self.heard and name != signal),
             ),
         )
@@ -149,6 +152,14 @@ class _Answers:
         kept = {name: groups_of(row for row in rows if text_of(row, "dimension") == name) for name in dimensions}
         return kept | {"age": self._ask_units("age"), "account_class": {}}
 
+    def _whole(self, day: str) -> Numerators:
+        """Every numerator of the whole on another day."""
+        if self.asked.has_accounts:
+            rows = self.engine.ask("by_unit", signal=self.signal, as_of=day, dimension="all", numerator="every")
+        else:
+            rows = self.engine.ask("population", signal=self.signal, as_of=day)
+        return groups_of(row for row in rows if row.get("dimension", "all") == "all").get(_ALL, {})
+
     def _ask_units(self, dimension: str) -> dict[Key, Numerators]:
         """Groups of one dimension, by units; with every numerator for the whole, else with those of a headline."""
         numerators = ("every",) if dimension == "all" else ("packages", "packages_or_overrides")
@@ -158,12 +169,11 @@ class _Answers:
         ]
         return groups_of(row for answer in answers for row in answer)
 
-    def _trend(self) -> list[TrendDay]:
-        days = trends.trend(self.engine, self.signal, self.as_of)
+    def _trend(self, weekly: Sequence[str]) -> list[TrendDay]:
         if not self.asked.has_accounts:
-            return days
-        weekly = trends.week_days([day.day for day in days], self.as_of)
-        return trends.weekly_trend(self.engine, self.signal, weekly)
+            return trends.trend(self.engine, self.signal, self.as_of)
+        spoken = {*self.heard[self.signal], self.as_of}
+        return trends.weekly_trend(self.engine, self.signal, [day for day in weekly if day in spoken])
 
     def _weeks(self, days: Sequence[str]) -> trends.Weeks:
         if self.asked.has_accounts:
@@ -182,20 +192,32 @@ class _Answers:
             for name, days in weeks.items()
         }
 
+    def _suppressed_needs(self, weekly: Sequence[str], whole: Numerators) -> frozenset[str]:
+        """Needs that are not published, by what they were in each week; `whole`: the figures of the last."""
+        weeks = [self._whole(day) for day in weekly[:-1]] + [whole]
+        counted = [{need.value: week.get(f"need_{need.value}", NOTHING).sums for need in Need} for week in weeks]
+        sizes = [{key: Size(sums.units_with, sums.y, 0.0) for key, sums in week.items()} for week in counted]
+        return suppressed_by_week(sizes, self.asked.least, none_is_told=True)[-1]
+
+    def _weighted(self, now: Mapping[str, frozenset[str]]) -> Weighted | None:
+        """The weighted share; None where something it is made of is published only added up."""
+        asked = self.asked
+        if any(now.get(_DIMENSIONS_OF_CELLS[column]) for column in asked.margin_columns):
+            return None
+        parts = beside.parts_by_cell(self.engine, self.signal, self.as_of, asked.margin_columns)
+        return beside.weighted(parts, asked.margins, asked.least)
+
     def _by(
         self, groups: Mapping[str, Mapping[Key, Numerators]], whole: Numerators, now: Mapping[str, frozenset[str]]
     ) -> By:
-        listed = needs(whole)
-        if self.asked.min_clusters is not None:
-            untold = suppressed_needs({one.key: one.figures.clusters or 0 for one in listed}, self.asked.min_clusters)
-            listed = tuple(replace(one, figures=_UNTOLD) if one.key in untold else one for one in listed)
+        untold = now.get("need", frozenset())
         return By(
             release=merged(groups["release"], now.get("release", frozenset())),
             platform=merged(groups["platform"], now.get("platform", frozenset())),
             # Who is young changes every week, so what stays would tell who came.
             age=by_key(groups["age"]) if self.asked.min_clusters is None else (),
             account_class=merged(groups["account_class"], now.get("account_class", frozenset())),
-            need=listed,
+            need=tuple(replace(one, figures=_UNTOLD) if one.key in untold else one for one in needs(whole)),
         )
 
     def _accounts(self, units: int, without: int) -> Accounts | None:
@@ -203,11 +225,6 @@ class _Answers:
         if not is_told(internal.clusters.reporting, self.asked.least):
             return None
         return Accounts(units, without, internal)
-
-    def _published(self, by: By) -> Published:
-        groups: list[Group] = [*by.release, *by.platform, *by.account_class]
-        count = sum(len(group.merged) for group in groups) + sum(one.figures.suppressed for one in by.need)
-        return Published(self.asked.least, count)
 
 
 def _proxy_bounds(sums: Sums) -> tuple[float, float] | None:

@@ -10,8 +10,8 @@ from datetime import date, timedelta
 from layercensus.report.answer_values import Answer, Answering, maybe_of, number_of, text_of, whole_of
 from layercensus.report.estimator import Sums, bounds, bounds_interval
 from layercensus.report.shape import Concentration, KnownClusters, Quality, SilentCluster, Weighted
-from layercensus.report.suppression import is_told
-from layercensus.report.weighting import Part, weigh
+from layercensus.report.suppression import Size, is_told
+from layercensus.report.weighting import Part, parts_of_units, weigh
 
 _CURVE_POINTS = 100
 _FOUR_WEEKS = timedelta(days=28)
@@ -33,16 +33,12 @@ def concentration(engine: Answering, signal: str, as_of: str, least: int) -> Con
     largest_size = max((each for _, each, _ in runs), default=0) / machines if machines and least <= 1 else None
     if hits == 0:
         return Concentration(None, None, None, (), largest_size, influence, without)
-    step = max(1, _CURVE_POINTS // max(1, units // max(least, 1))) if least > 1 else 1
-    points = sorted(
-        {math.ceil(units * place / _CURVE_POINTS) for place in range(step, _CURVE_POINTS + 1, step)} | {units}
-    )
-    points = [point for point in points if point >= least and (point == units or is_told(units - point, least))]
+    points = _points(units, least)
     top = math.ceil(units / 100)
     return Concentration(
-        top1_percent_share=_held(runs, top) / hits if top >= least else None,
+        top1_percent_share=_held(runs, top) / hits if least <= 1 or top in points else None,
         largest_share=runs[0][0] / hits if least <= 1 else None,
-        top5_share=_held(runs, 5) / hits if least <= 5 else None,
+        top5_share=_held(runs, 5) / hits if least <= 1 or 5 in points else None,
         curve=((0.0, 0.0), *((point / units, _held(runs, point) / hits) for point in points)),
         largest_size=largest_size,
         influence=influence,
@@ -69,12 +65,32 @@ def known_clusters(engine: Answering, signal: str, as_of: str, sums: Sums, least
     )
 
 
-def weighted(
-    engine: Answering, signal: str, as_of: str, columns: Sequence[str], margins: Mapping[tuple[str, ...], int]
-) -> Weighted:
-    """The share of a known population; `columns` name what a cell of `margins` is made of."""
+def parts_by_cell(engine: Answering, signal: str, as_of: str, columns: Sequence[str]) -> list[Part]:
+    """What each unit has in each cell of a known population; `columns` name what a cell is made of."""
     rows = engine.ask("unit_cells", signal=signal, as_of=as_of)
-    return weigh([_part(row, columns) for row in rows], margins)
+    return parts_of_units([_part(row, columns) for row in rows])
+
+
+def weighted(parts: Sequence[Part], margins: Mapping[tuple[str, ...], int], least: int) -> Weighted | None:
+    """The share of a known population.
+
+    None where a cell is too small to be told: weights are known, so a weighted share is an equation that tells parts of
+    a sum apart.
+    """
+    if least > 1 and not all(size.may_stand(least) for size in _cell_sizes(parts).values()):
+        return None
+    return weigh(parts, margins)
+
+
+def _cell_sizes(parts: Sequence[Part]) -> dict[tuple[str, ...], Size]:
+    found: dict[tuple[str, ...], Size] = {}
+    for part in parts:
+        before = found.get(part.cell, Size(0, 0.0, 0.0))
+        units = part.alike if part.x > 0 else 0
+        found[part.cell] = Size(
+            before.units + units, before.machines + part.x * part.alike, max(before.largest, part.x)
+        )
+    return found
 
 
 def quality(engine: Answering, signal: str, as_of: str, first: str) -> tuple[Quality, int]:
@@ -127,6 +143,16 @@ def _influence(runs: Sequence[tuple[int, int, int]], hits: int, machines: int) -
     whole = hits / machines
     without = max(shares, key=lambda share: abs(share - whole))
     return abs(without - whole), without
+
+
+def _points(units: int, least: int) -> list[int]:
+    """Numbers of units at which the curve is told, the last of them all: at least `least` more each time."""
+    points = [0]
+    for place in range(1, _CURVE_POINTS):
+        point = math.ceil(units * place / _CURVE_POINTS)
+        if point >= points[-1] + least and units - point >= least:
+            points.append(point)
+    return [*points[1:], units]
 
 
 def _held(runs: Sequence[tuple[int, int, int]], units: int) -> int:

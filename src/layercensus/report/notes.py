@@ -106,7 +106,8 @@ def _beside(report: Report) -> list[str]:
     if report.published:
         notes.append(
             f"Made to be published: nothing is told of fewer than {report.published.min_clusters} {report.unit}s apart "
-            "from the whole. Publish one report a week, of the same weekday, and no other of the same clusters."
+            "from the whole. Publish one report a week, of the same weekday, from a lake that keeps its days, and no "
+            "other of the same clusters."
         )
     return notes
 

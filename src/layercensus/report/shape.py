@@ -184,7 +184,7 @@ class Quality:
     unread_machines: int
     unseen_machines: int | None
     unread_clusters: int
-    unknown_release: int
+    unknown_release: int | None
     other_signals: tuple[str, ...] = ()
 
 

@@ -5,7 +5,11 @@ that may not are added up and published as one, which must be such a group too; 
 exactly that sum, so it takes at least two groups, and more of them, the smallest first, until it is one.
 
 From week to week the same groups stay together: one that was suppressed stays so until it has grown by as many units as
-a group must have, because what it was then is what it is now less what is new.
+a group must have, because what it was then is what it is now less what is new. So what is suppressed in a week follows
+from all weeks before it, and a lake that reports are published from keeps its days.
+
+Needs are no parts of a whole, but no machine has a local change without one, so one hidden need would be what the
+others leave. They are hidden by the same rule, except that a need which nobody has is told.
 
     Sizes of a week: {"4.12": Size(units=3, machines=40, largest=30), "4.14": Size(120, 1100, 90), …}
 
@@ -32,28 +36,26 @@ class Size:
         return self.units >= least and self.largest <= _DOMINANT * self.machines
 
 
-def suppressed_by_week(weeks: Iterable[Mapping[str, Size]], least: int) -> list[frozenset[str]]:
-    """Keys of the groups that are published only added up, for each week in their order."""
+def suppressed_by_week(
+    weeks: Iterable[Mapping[str, Size]], least: int, *, none_is_told: bool = False
+) -> list[frozenset[str]]:
+    """Keys of the groups that are published only added up, for each week in their order.
+
+    `none_is_told`: a group without a unit may be told alone.
+    """
     found = []
     # Units that a suppressed key had when it was last suppressed.
     before: dict[str, int] = {}
     for sizes in weeks:
         kept = {key for key in sizes if key in before and sizes[key].units < before[key] + least}
-        small = {key for key in sizes if not sizes[key].may_stand(least)}
+        small = {
+            key for key, size in sizes.items() if not (size.may_stand(least) or (none_is_told and size.units == 0))
+        }
         together = _completed(sizes, small | kept, least)
         before = {key: units for key, units in before.items() if key not in sizes}
         before |= {key: sizes[key].units for key in together}
         found.append(frozenset(together))
     return found
-
-
-def suppressed_needs(clusters: Mapping[str, int], least: int) -> frozenset[str]:
-    """Needs whose clusters are too few to be told; never one alone, since all needs together are nearly known."""
-    small = {need for need, count in clusters.items() if 0 < count < least}
-    if len(small) == 1:
-        others = sorted((count, need) for need, count in clusters.items() if need not in small and count)
-        small |= {need for _, need in others[:1]}
-    return frozenset(small)
 
 
 def is_told(part: int, least: int) -> bool:

@@ -18,6 +18,8 @@ from layercensus.report.suppression import Size, is_told
 KEPT_DIMENSIONS = ("release", "platform")
 _WEEK = timedelta(days=7)
 _SPANS = (7, 28, 91, 364)
+# Who is there on two days less who is there on two others may be a single unit, so one span alone is published.
+_PUBLISHED_SPANS = (28,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +70,21 @@ def trend_by(weeks: Weeks, suppressed: Mapping[str, Sequence[frozenset[str]]]) -
     return TrendBy(*(tuple(_key_trends(weeks[name], suppressed.get(name, ()))) for name in KEPT_DIMENSIONS))
 
 
-def week_days(days: Sequence[str], as_of: str) -> list[str]:
-    """Those of the days that are whole weeks before `as_of`, oldest first."""
+def week_days(first: str, as_of: str) -> list[str]:
+    """Days that are whole weeks before `as_of`, from `first` on, and `as_of`; whether they have rows or not."""
     last = date.fromisoformat(as_of)
-    return [day for day in days if (last - date.fromisoformat(day)).days % _WEEK.days == 0]
+    weeks = (last - date.fromisoformat(first)) // _WEEK
+    return [(last - number * _WEEK).isoformat() for number in range(weeks, -1, -1)]
 
 
 def changes(engine: Answering, signal: str, as_of: str, first: str, least: int) -> tuple[Change, ...]:
     """The change of the share over one, four, thirteen and 52 weeks, where there are rows since `first`.
 
-    Not told where fewer than `least` units, and any at all, are on one of the days alone.
+    What is published is that over four weeks alone, and not where fewer than `least` units, and any at all, are on one
+    of the days alone.
     """
     found = []
-    for span in _SPANS:
+    for span in _SPANS if least <= 1 else _PUBLISHED_SPANS:
         before = (date.fromisoformat(as_of) - timedelta(days=span)).isoformat()
         if before >= first:
             found += _change(engine, signal, before, as_of, least)

@@ -34,10 +34,32 @@ class Part:
     alike: int
 
 
+def parts_of_units(parts: Sequence[Part]) -> list[Part]:
+    """The same with one part for each unit and cell: a unit may lie in several finer cells that are one here."""
+    found: dict[tuple[Hashable, Key], Part] = {}
+    alone = []
+    for part in parts:
+        if part.unit is None:
+            alone.append(part)
+        else:
+            before = found.get((part.unit, part.cell), Part(part.cell, part.unit, 0, 0.0, 0.0, 0.0, 1))
+            found[part.unit, part.cell] = Part(
+                part.cell,
+                part.unit,
+                before.clusters + part.clusters,
+                before.x + part.x,
+                before.y + part.y,
+                before.u + part.u,
+                alike=1,
+            )
+    return [*alone, *found.values()]
+
+
 def weigh(parts: Sequence[Part], margins: Mapping[Key, int]) -> Weighted:
     """The share of the known population, with interval and bounds; None where it cannot be said.
 
-    `margins`: known clusters of each cell. Parts of no such cell are left out, and counted.
+    `parts`: one for each unit and cell (`parts_of_units`). `margins`: known clusters of each cell. Parts of no such
+    cell are left out, and counted.
     """
     known = [part for part in parts if part.cell in margins]
     reporting: dict[Key, int] = defaultdict(int)

@@ -1,7 +1,14 @@
--- The sums of `trend` by release and by platform.
+-- The sums of `trend` by release and by platform, of days between two rows too.
 WITH dimensions AS (
   SELECT 'release' AS dimension
   UNION ALL SELECT 'platform'
+),
+
+-- After the last row of any signal only :as_of is asked about.
+last_rows AS (
+  SELECT MAX(on_day) AS through_day
+  FROM day_sums
+  WHERE fresh > 0
 ),
 
 grouped AS (
@@ -10,10 +17,12 @@ grouped AS (
     dimension,
     CASE dimension WHEN 'release' THEN COALESCE(release, 'unknown') ELSE COALESCE(platform, 'unknown') END AS group_key
   FROM day_sums
+  CROSS JOIN last_rows
   CROSS JOIN dimensions
   WHERE signal = :signal
     AND numerator = 'packages'
     AND on_day <= CAST(:as_of AS DATE)
+    AND (on_day <= through_day OR on_day = CAST(:as_of AS DATE))
 )
 
 SELECT
