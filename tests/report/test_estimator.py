@@ -5,6 +5,7 @@ import random
 import warnings
 from collections.abc import Sequence
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
 
-from layercensus.report.cautions import cautions
+from layercensus.report.cautions import FARTHEST_MOVE, FEWEST_UNITS, FEWEST_WITH, cautions
 from layercensus.report.estimator import Sums, estimate, wilson
 from layercensus.report.figures import Caution
 
@@ -299,3 +300,13 @@ def test_wilson_holds_its_share(hits: int, more: int) -> None:
         assert hits + more == 0
     else:
         assert 0 <= interval[0] <= hits / (hits + more) <= interval[1] <= 1
+
+
+def test_the_page_on_coverage_is_of_these_limits() -> None:
+    """The study takes minutes, so its last result is kept; where a limit changes it is to be made again."""
+    page = (Path(__file__).parents[2] / "docs" / "coverage.md").read_text(encoding="utf-8")
+    assert " ".join(page.split()).count(
+        f"Limits of the cautions: fewer than {FEWEST_UNITS} units; effective units below {FEWEST_WITH:g}; the largest "
+        f"unit moves the share by more than {FARTHEST_MOVE:g} standard errors."
+    )
+    assert "None: all that is promised above holds." in page
