@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test endurance soak test-spark check format lock bench clean
+.PHONY: demo test endurance soak test-spark test-survey coverage-study check format lock bench clean
 
 demo: .venv/all
 	$(BIN)/layercensus demo
@@ -20,6 +20,14 @@ soak: .venv/dev
 # The same questions on a real Spark; needs Java 17 or later.
 test-spark: .venv/spark
 	$(BIN)/pytest tests/spark
+
+# The estimator against survey packages, and how often its interval is right.
+test-survey: .venv/survey
+	$(BIN)/pytest tests/survey
+
+# Thousands of fleets to a design, some minutes; its table goes to docs/coverage.md.
+coverage-study: .venv/dev
+	$(BIN)/python support/coverage_study.py
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -48,6 +56,7 @@ lock: .venv/base
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra all --all-build-deps --output-file locks/all.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra dev --all-build-deps --output-file locks/dev.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra spark --all-build-deps --constraint locks/dev.txt --output-file locks/spark.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra survey --all-build-deps --constraint locks/dev.txt --output-file locks/survey.txt pyproject.toml
 
 .venv/base:
 	$(PYTHON) -m venv .venv
@@ -66,6 +75,11 @@ lock: .venv/base
 # Of one version with locks/dev.txt, so that it only adds.
 .venv/spark: locks/spark.txt .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/spark.txt
+	@touch $@
+
+# Likewise.
+.venv/survey: locks/survey.txt .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/survey.txt
 	@touch $@
 
 clean:

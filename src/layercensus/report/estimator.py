@@ -97,7 +97,7 @@ def linearised_variance(sums: Sums) -> float | None:
 def design_effect(sums: Sums) -> float | None:
     """How many times the variance of as many independent machines: Var(R) / (R (1 - R) / m), m = X.
 
-    None where it is not defined: no variance, or R is 0 or 1. Divided by m as samplics does; svy divides by m - 1.
+    None where it is not defined: no variance, or R is 0 or 1. Held to m machines; svy holds it to m - 1.
     """
     variance = linearised_variance(sums)
     if variance is None or not 0 < sums.y < sums.x:
@@ -168,8 +168,9 @@ def bounds_interval(sums: Sums, silent: float = 0.0) -> Interval | None:
     free = (sums.xx - 2 * sums.xy + sums.yy, sums.xx + sums.xu - sums.xy - sums.yu, tt)
     lower = _ratio_variance(sums.reporters, (sums.y, known), hits, silent)
     upper = _ratio_variance(sums.reporters, (sums.x - sums.y, known), free, silent)
-    spread = math.sqrt(max(lower, upper))
-    tail = 1 - _NORMAL.cdf(_one_place((ends[1] - ends[0]) / spread)) if spread > 0 else 2 * TAIL
+    spread, apart = math.sqrt(max(lower, upper)), ends[1] - ends[0]
+    width = apart / spread if spread > 0 else math.inf if apart > 0 else 0.0
+    tail = 1 - _NORMAL.cdf(_one_place(width))
     total = known + silent
     low, _ = korn_graubard(sums.y, total, lower, sums.reporters - 1, tail)
     _, high = korn_graubard(sums.y + sums.unknown + silent, total, upper, sums.reporters - 1, tail)

@@ -20,8 +20,8 @@ _NOBODY = "These clusters were made up by layercensus simulate: nothing here is 
 
 _CAUTIONS = {
     Caution.FEW_UNITS: "there are fewer than 30 {units}",
-    Caution.FEW_WITH_PACKAGES: "what carries packages lies in few {units}, as if in fewer than 30 of equal weight",
-    Caution.LARGE_UNIT: "one {unit} has more than 5 % of the machines",
+    Caution.FEW_WITH_PACKAGES: "the {units} with packages, or those without, weigh as fewer than 15 of equal size",
+    Caution.LARGE_UNIT: "the largest {unit} alone could move the share out of it",
 }
 
 METHOD = (
