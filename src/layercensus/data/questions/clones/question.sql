@@ -16,13 +16,17 @@ WITH recent AS (
     )
 ),
 
-histories AS (
+-- What each said of each version, in one pass over the rows; all else is made of this.
+told AS (
   SELECT
     recent.cluster_id AS told_by,
+    version AS told_version,
+    MIN(recent.day) AS first_said,
+    MAX(recent.day) AS last_said,
     COUNT(*) AS days_told,
-    MIN(version) AS first_version,
-    MAX(version) AS last_version,
     MIN(platform) AS told_platform,
+    MIN(machines_seen) AS fewest,
+    MAX(machines_seen) AS most,
     SUM(nodes_clean) AS clean_0,
     SUM(nodes_clean * moment) AS clean_1,
     SUM(nodes_clean * moment * moment) AS clean_2,
@@ -40,15 +44,42 @@ histories AS (
     SUM(nodes_unknown * moment * moment) AS unknown_2,
     SUM(nodes_expected) AS expected_0
   FROM recent
-  GROUP BY recent.cluster_id
-  HAVING COUNT(*) >= 14
-    AND MIN(machines_seen) >= 20
-    AND MAX(machines_seen) - MIN(machines_seen) >= 2
+  GROUP BY recent.cluster_id, version
+),
+
+histories AS (
+  SELECT
+    told.told_by AS history_of,
+    SUM(days_told) AS days_told,
+    MIN(told_version) AS first_version,
+    MAX(told_version) AS last_version,
+    MIN(told_platform) AS told_platform,
+    SUM(clean_0) AS clean_0,
+    SUM(clean_1) AS clean_1,
+    SUM(clean_2) AS clean_2,
+    SUM(extensions_0) AS extensions_0,
+    SUM(extensions_1) AS extensions_1,
+    SUM(extensions_2) AS extensions_2,
+    SUM(overrides_0) AS overrides_0,
+    SUM(overrides_1) AS overrides_1,
+    SUM(overrides_2) AS overrides_2,
+    SUM(packages_0) AS packages_0,
+    SUM(packages_1) AS packages_1,
+    SUM(packages_2) AS packages_2,
+    SUM(unknown_0) AS unknown_0,
+    SUM(unknown_1) AS unknown_1,
+    SUM(unknown_2) AS unknown_2,
+    SUM(expected_0) AS expected_0
+  FROM told
+  GROUP BY told.told_by
+  HAVING SUM(days_told) >= 14
+    AND MIN(fewest) >= 20
+    AND MAX(most) - MIN(fewest) >= 2
 ),
 
 equal_ones AS (
   SELECT
-    told_by,
+    history_of,
     COUNT(*) OVER (
       PARTITION BY days_told, first_version, last_version, told_platform, expected_0,
         clean_0, clean_1, clean_2, extensions_0, extensions_1, extensions_2, overrides_0, overrides_1,
@@ -57,26 +88,15 @@ equal_ones AS (
   FROM histories
 ),
 
-versions AS (
-  SELECT
-    recent.cluster_id AS spoken_by,
-    version,
-    MIN(recent.day) AS first_said,
-    MAX(recent.day) AS last_said
-  FROM recent
-  WHERE version IS NOT NULL
-  GROUP BY recent.cluster_id, version
-),
-
 found AS (
-  SELECT told_by AS found_id
+  SELECT history_of AS found_id
   FROM equal_ones
   WHERE alike > 1
   UNION
-  SELECT one.spoken_by
-  FROM versions AS one
-  JOIN versions AS other ON one.spoken_by = other.spoken_by
-    AND one.version <> other.version
+  SELECT one.told_by
+  FROM told AS one
+  JOIN told AS other ON one.told_by = other.told_by
+    AND one.told_version <> other.told_version
     AND one.first_said < other.first_said
     AND one.last_said > other.last_said
 )
