@@ -221,7 +221,7 @@ def test_a_share_is_said_to_change_only_where_its_interval_allows_it() -> None:
 def test_cautions_stand_beside_their_interval_and_silent_clusters_have_no_name() -> None:
     report = made_report(draw(25), days=1)
     page = read_page(render_report_html(report))
-    assert page.text.count("(few clusters") >= 2
+    assert page.text.count("(few to go by") >= 2
     assert "Made up." not in page.text
     assert "Made up." in read_page(render_report_html(REPORTS["made up"]())).text
 

@@ -10,9 +10,8 @@ import io
 from layercensus.report.figures import Headline, Part
 from layercensus.report.format_text import groups_by, known_dimension
 from layercensus.report.shape import Report
-from layercensus.text import visible
+from layercensus.text import safe_cell
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _HEAD = (
     "as_of",
     "signal",
@@ -55,7 +54,9 @@ def format_report_csv(report: Report, by: str | None) -> str:
     writer.writeheader()
     for key, cells in _lines(report, by):
         named: _Cells = {"as_of": report.as_of, "signal": report.signal, "dimension": by or "all", "key": key}
-        writer.writerow({name: _safe(value) for name, value in (named | cells).items()})
+        writer.writerow(
+            {name: safe_cell(value) if isinstance(value, str) else value for name, value in (named | cells).items()}
+        )
     return text.getvalue()
 
 
@@ -101,10 +102,3 @@ def _share(figures: Headline | Part) -> _Cells:
     low, high = figures.ci95 or (None, None)
     lower, upper = figures.bounds or (None, None)
     return {"share": figures.share, "ci95_low": low, "ci95_high": high, "bounds_low": lower, "bounds_high": upper}
-
-
-def _safe(value: object) -> object:
-    """Cell a spreadsheet shows and does not run; None is an empty cell."""
-    if not isinstance(value, str):
-        return value
-    return f"'{visible(value)}" if value.startswith(_FORMULA_STARTS) else visible(value)

@@ -14,9 +14,9 @@ from layercensus.report.page.figure import Figure, Range, number, percent, perce
 
 # What a caution is marked with beside an interval, and the words that the marks stand for.
 MARKS = {
-    Caution.FEW_UNITS: ("§", "few clusters"),
-    Caution.FEW_WITH_PACKAGES: ("†", "few clusters with packages"),
-    Caution.LARGE_UNIT: ("‡", "one cluster holds much"),
+    Caution.FEW_UNITS: ("§", "few to go by"),
+    Caution.FEW_WITH_PACKAGES: ("†", "few with packages"),
+    Caution.LARGE_UNIT: ("‡", "one could move it"),
 }
 
 

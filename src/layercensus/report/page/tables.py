@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from layercensus.report.page.figure import Figure, Range
-from layercensus.text import visible
+from layercensus.text import safe_cell
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Cell = Figure | Range | str
 
 
@@ -63,7 +62,7 @@ def csv_text(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([table.corner.name, *_head(table)])
     for row in table.rows:
-        writer.writerow([_safe(row.key), *(end for cell in row.cells for end in _ends(cell))])
+        writer.writerow([safe_cell(row.key), *(end for cell in row.cells for end in _ends(cell))])
     return text.getvalue()
 
 
@@ -75,10 +74,5 @@ def _head(table: Table) -> Iterator[str]:
 
 def _ends(cell: Cell) -> Sequence[float | str | None]:
     if isinstance(cell, str):
-        return (_safe(cell),)
+        return (safe_cell(cell),)
     return (cell.low.value, cell.high.value) if isinstance(cell, Range) else (cell.value,)
-
-
-def _safe(key: str) -> str:
-    shown = visible(key)
-    return f"'{shown}" if key.startswith(_FORMULA_STARTS) else shown
