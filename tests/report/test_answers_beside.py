@@ -58,7 +58,7 @@ def test_units_are_accounts_and_internal_clusters_stand_apart(tmp_path: Path) ->
     assert headline["design_effect"] == pytest.approx(0.005625 / 0.0031875)
     assert headline["clusters"]["with_packages"] == 2
     accounts = found["accounts"]
-    assert (accounts["accounts"], accounts["clusters_without_account"]) == (2, 1)
+    assert (accounts["accounts"], accounts["clusters_without_account"]) == (1, 1)
     internal = accounts["internal"]
     assert (internal["share"], internal["clusters"]["reporting"], internal["units"]) == (1.0, 1, 1)
     assert [(one["key"], one["share"], one["units"]) for one in found["by"]["account_class"]] == [
@@ -173,11 +173,14 @@ def test_a_proxy_bounds_what_it_cannot_tell(tmp_path: Path) -> None:
     [
         # 40 * 1000^2 / (100 * 100 * 100) and 200^2 / (40 * 5^2) are 40, and 800^2 / (60 * 10^2 + 40 * 5^2) is more.
         (40, 60, 10, []),
-        (40, 59, 60, ["large_unit"]),
-        (29, 71, 10, ["few_with_packages"]),
-        (20, 9, 10, ["few_units", "few_with_packages"]),
-        (10, 9, 10, ["few_units", "few_with_packages", "large_unit"]),
-        (0, 100, 10, []),
+        # R is 200/1080, z 5 - 10 R, -10 R and -90 R: two standard errors are 0.055, and 90/1080 * (1 - R) is 0.068.
+        (40, 59, 90, ["large_unit"]),
+        # Of 60 machines it is 0.046, and two standard errors are 0.052.
+        (40, 59, 60, []),
+        (14, 86, 10, ["few_with_packages"]),
+        (20, 9, 10, ["few_units"]),
+        (10, 9, 10, ["few_units", "few_with_packages"]),
+        (0, 100, 10, ["few_with_packages"]),
     ],
 )
 def test_cautions(tmp_path: Path, with_packages: int, others: int, largest: int, cautions: list[str]) -> None:

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from layercensus.errors import Fault, LakeError
 from layercensus.text import visible
@@ -74,7 +75,7 @@ def read_accounts(file: Path) -> list[Account]:
             raise LakeError(f"internal is {_shown(internal)}", where, next_step="write yes or no")
         account = line["account"] or None
         found[cluster_id] = Account(cluster_id, account, _YES_OR_NO[internal], line.get("class") or None)
-    return list(found.values())
+    return _some(file, found)
 
 
 def read_known_clusters(file: Path) -> list[ListedCluster]:
@@ -84,7 +85,7 @@ def read_known_clusters(file: Path) -> list[ListedCluster]:
         cluster_id = _cluster(where, line["cluster_id"], found)
         machines = _count(where, "machines", line["machines"]) if line.get("machines") else None
         found[cluster_id] = ListedCluster(cluster_id, machines)
-    return list(found.values())
+    return _some(file, found)
 
 
 def read_margins(file: Path) -> Margins:
@@ -102,6 +103,16 @@ def read_margins(file: Path) -> Margins:
     if not sum(found.values()):
         raise LakeError("has no cluster", str(file))
     return Margins(columns, found)
+
+
+_Listed = TypeVar("_Listed", Account, ListedCluster)
+
+
+def _some(file: Path, found: Mapping[str, _Listed]) -> list[_Listed]:
+    """What was found. Raises `LakeError` where that is nothing: a list of nobody would look like one that was used."""
+    if not found:
+        raise LakeError("has no cluster", str(file))
+    return list(found.values())
 
 
 def _lines(file: Path, needed: Iterable[str], others: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -54,9 +54,9 @@ _UNTOLD = Part(None, None, None, None, None, suppressed=True)
 class Asked:
     """What a report is asked for beside the number.
 
-    `is_simulated`: the rows were made up. `accounts`, `clusters_without_account`: of a list that the engine holds, or
-    None; `has_known_clusters`: whether it holds a list of those that exist. `margins`: known clusters of each cell made
-    of `margin_columns`. `min_clusters`: as small as a part may be that is published, or None where nothing is.
+    `is_simulated`: the rows were made up. `has_accounts`, `has_known_clusters`: whether the engine holds a list of
+    accounts, of clusters that exist. `margins`: known clusters of each cell made of `margin_columns`. `min_clusters`:
+    as small as a part may be that is published, or None where nothing is.
     """
 
     is_simulated: bool = False
@@ -112,7 +112,7 @@ class _Answers:
             now["need"] = self._suppressed_needs(weekly, whole)
         by = self._by(groups, whole, now)
         packages = whole.get("packages", NOTHING)
-        quality, without_account = beside.quality(self.engine, signal, as_of, self.first)
+        quality, accounts, without_account = beside.quality(self.engine, signal, as_of, self.first)
         return Report(
             as_of=as_of,
             signal=signal,
@@ -133,7 +133,7 @@ class _Answers:
                 else None
             ),
             proxy=Proxy(_proxy_bounds(packages.sums)) if signal == "mcd" else None,
-            accounts=self._accounts(packages.sums.units, without_account) if asked.has_accounts else None,
+            accounts=self._accounts(accounts, without_account) if asked.has_accounts else None,
             published=(Published(asked.least, sum(map(len, now.values()))) if asked.min_clusters is not None else None),
             quality=replace(
                 quality,
@@ -220,11 +220,11 @@ class _Answers:
             need=tuple(replace(one, figures=_UNTOLD) if one.key in untold else one for one in needs(whole)),
         )
 
-    def _accounts(self, units: int, without: int) -> Accounts | None:
+    def _accounts(self, accounts: int, without: int) -> Accounts | None:
         internal = headline(next(iter(self._ask_units("internal").values()), {}))
-        if not is_told(internal.clusters.reporting, self.asked.least):
+        if not is_told(internal.units, self.asked.least) or not is_told(accounts, self.asked.least):
             return None
-        return Accounts(units, without, internal)
+        return Accounts(accounts, without, internal)
 
 
 def _proxy_bounds(sums: Sums) -> tuple[float, float] | None:

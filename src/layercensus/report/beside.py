@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
+from layercensus.errors import Fault, ReportError
 from layercensus.report.answer_values import Answer, Answering, maybe_of, number_of, text_of, whole_of
 from layercensus.report.estimator import Sums, bounds, bounds_interval
 from layercensus.report.shape import Concentration, KnownClusters, Quality, SilentCluster, Weighted
@@ -17,6 +18,7 @@ _CURVE_POINTS = 100
 _FOUR_WEEKS = timedelta(days=28)
 _FEWEST_BEFORE = 10
 _DARK = 0.1
+_CELLS_SHOWN = 5
 _CELL_KEYS = {"release": "release_key", "platform": "platform_key", "class": "class_key"}
 
 
@@ -75,8 +77,12 @@ def weighted(parts: Sequence[Part], margins: Mapping[tuple[str, ...], int], leas
     """The share of a known population.
 
     None where a cell is too small to be told: weights are known, so a weighted share is an equation that tells parts of
-    a sum apart.
+    a sum apart. Raises `ReportError` where no cluster is of any cell.
     """
+    if all(part.cell not in margins for part in parts):
+        like = ", ".join(sorted({"/".join(part.cell) for part in parts})[:_CELLS_SHOWN])
+        what = "no reporting cluster is of a kind that the known population has"
+        raise ReportError(what, "--weights", Fault.USAGE, f"look how they are spelt: {like}" if like else "")
     if least > 1 and not all(size.may_stand(least) for size in _cell_sizes(parts).values()):
         return None
     return weigh(parts, margins)
@@ -93,8 +99,8 @@ def _cell_sizes(parts: Sequence[Part]) -> dict[tuple[str, ...], Size]:
     return found
 
 
-def quality(engine: Answering, signal: str, as_of: str, first: str) -> tuple[Quality, int]:
-    """What is wrong or missing behind the headline, and how many of its clusters no list of accounts has.
+def quality(engine: Answering, signal: str, as_of: str, first: str) -> tuple[Quality, int, int]:
+    """What is wrong or missing behind the headline, its accounts, and how many of its clusters no list of these has.
 
     `first` is the first day with rows.
     """
@@ -116,7 +122,7 @@ def quality(engine: Answering, signal: str, as_of: str, first: str) -> tuple[Qua
         unread_clusters=whole_of(row, "unread_clusters"),
         unknown_release=whole_of(row, "unknown_release"),
     )
-    return found, whole_of(row, "without_account")
+    return found, whole_of(row, "accounts_active"), whole_of(row, "without_account")
 
 
 def _clones(engine: Answering, signal: str, before: str, as_of: str) -> int:

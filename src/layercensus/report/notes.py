@@ -47,7 +47,7 @@ METHOD = (
 def unknowns(report: Report) -> list[str]:
     """Say what the number does not cover, the weightiest first; never empty."""
     notes = [_NOBODY if report.population == SIMULATED else _WHO[report.signal]]
-    if report.unit == "cluster":
+    if report.unit == "cluster" and report.headline.ci95 is not None:
         notes.append(
             "Which clusters belong to one owner is not known; such clusters resemble each other, so the interval may "
             "be too narrow."
@@ -104,6 +104,7 @@ def _beside(report: Report) -> list[str]:
         between = percent_range(report.proxy.packages_bounds)
         notes.append(f"Layered packages alone may be on {between} of the machines, as far as the gauge can tell.")
     if report.published:
+        notes += _published(report, report.published.min_clusters)
         notes.append(
             f"Made to be published: nothing is told of fewer than {report.published.min_clusters} {report.unit}s apart "
             "from the whole. Publish one report a week, of the same weekday, from a lake that keeps its days, and no "
@@ -112,20 +113,39 @@ def _beside(report: Report) -> list[str]:
     return notes
 
 
-def _weighted(found: Weighted) -> list[str]:
-    whole = counted(found.population, "known cluster")
-    notes = [f"Weighted to {whole}, the share is {percent(found.share)} (95 % interval {percent_range(found.ci95)})."]
-    if found.unrepresented:
-        notes.append(
-            f"Of kinds of which none reports, so not in that: {counted(found.unrepresented, 'known cluster')}."
+def _published(report: Report, least: int) -> list[str]:
+    """What is held back as a whole, and that the whole itself is always told."""
+    held_back = [
+        words
+        for words, is_held_back in (
+            ("some changes between two days", not report.changes),
+            ("how few hold how much", report.concentration.largest_share is None),
         )
+        if is_held_back
+    ]
+    notes = [f"Held back: {', and '.join(held_back)}."] if held_back else []
+    if report.headline.units < least:
+        notes.append(f"The whole is of fewer than {least} {report.unit}s itself: whoever reads it learns of these few.")
+    return notes
+
+
+def _weighted(found: Weighted) -> list[str]:
+    whole = counted(found.population - found.unrepresented, "cluster")
+    notes = [
+        (
+            f"Weighted to a population of {whole}, the share is {percent(found.share)} (95 % interval "
+            f"{percent_range(found.ci95)})."
+        )
+    ]
+    if found.unrepresented:
+        notes.append(f"Of kinds of which none reports, so not in that: {counted(found.unrepresented, 'cluster')} more.")
     if found.left_out:
-        notes.append(f"Of no known kind, so not in that: {counted(found.left_out, 'reporting cluster')}.")
+        notes.append(f"Of no kind of that population, so not in that: {counted(found.left_out, 'reporting cluster')}.")
     return notes
 
 
 def _listed(found: KnownClusters) -> list[str]:
-    notes = [f"Of {counted(found.listed, 'known cluster')}, {count(found.silent)} did not report."]
+    notes = [f"Of {counted(found.listed, 'listed cluster')}, {count(found.silent)} did not report."]
     if found.silent and found.bounds:
         machines = counted(found.silent_machines or 0, "machine")
         notes.append(f"Their {machines} counted either way, the share is {percent_range(found.bounds)}.")
@@ -133,7 +153,7 @@ def _listed(found: KnownClusters) -> list[str]:
         clusters = counted(found.silent_of_unknown_size, "silent cluster")
         notes.append(f"Nobody says how many machines they have, so there are no bounds for them: {clusters}.")
     if found.unlisted:
-        notes.append(f"Report and are not in the list of known clusters: {counted(found.unlisted, 'cluster')}.")
+        notes.append(f"Report and are not in that list: {counted(found.unlisted, 'cluster')}.")
     return notes
 
 

@@ -91,7 +91,8 @@ def headline(group: Numerators) -> Headline:
             classified=cell.classified,
             with_packages=cell.with_packages,
             share=cell.with_packages / cell.classified if cell.classified else None,
-            ci95=wilson(cell.with_packages, cell.classified),
+            # Clusters of one account are no independent draws.
+            ci95=wilson(cell.with_packages, cell.classified) if sums.units == cell.classified else None,
         ),
         units=sums.units,
         design_effect=found.design_effect,

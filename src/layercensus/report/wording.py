@@ -38,13 +38,13 @@ def short_range(interval: Interval | None) -> str:
 
 
 def short_points(difference: float) -> str:
-    """Write a difference of two shares in percentage points: `+1.2`, `-0.3`; `0.0` for less than a twentieth."""
-    points = round(difference * 100, 1)
-    return f"{points:+.1f}" if points else "0.0"
+    """Write a difference of two shares in percentage points: `+1.20`, `-0.31`; `0.00` for nearly none."""
+    points = round(difference * 100, 2)
+    return f"{points:+.2f}" if points else "0.00"
 
 
 def points_range(interval: Interval | None) -> str:
-    """Write an interval of such a difference: `-0.1 to +1.3`; "not known" for None."""
+    """Write an interval of such a difference: `-0.10 to +1.30`; "not known" for None."""
     return NOT_KNOWN if interval is None else " to ".join(map(short_points, interval))
 
 

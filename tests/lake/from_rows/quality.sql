@@ -52,6 +52,7 @@ SELECT
   CASE WHEN COUNT(nodes_expected) > 0 THEN SUM(unseen) END AS unseen_machines,
   COUNT(CASE WHEN classified = 0 THEN 1 END) AS unread_clusters,
   COUNT(CASE WHEN cluster_id IS NOT NULL AND release IS NULL THEN 1 END) AS unknown_release,
-  COUNT(cluster_id) AS without_account
+  COUNT(cluster_id) AS without_account,
+  0 AS accounts_active
 FROM heard
 LEFT JOIN active ON 1 = 1

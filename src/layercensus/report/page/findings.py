@@ -37,7 +37,7 @@ def groups(rows: Sequence[Keyed]) -> Line:
     """The highest and the lowest share of groups that can be compared."""
     known = [row for row in rows if _is_comparable(row)]
     if len(known) < 2:
-        return ("Too few groups with enough clusters to compare them.",)
+        return ("Too few groups are large enough to compare them.",)
     ranked = sorted(known, key=lambda row: row.figures.share or 0.0)
     low, high = ranked[0], ranked[-1]
     if low.figures.share == high.figures.share:
@@ -47,7 +47,7 @@ def groups(rows: Sequence[Keyed]) -> Line:
     )
     verdict = "; their intervals do not overlap." if apart else "; their intervals overlap, so this may be chance."
     return (
-        "Highest: ",
+        "Highest of those that can be compared: ",
         Key(high.key),
         ", ",
         percent(high.figures.share, f"{high.path}.share"),
@@ -73,7 +73,7 @@ def needs(rows: Sequence[NeedGroup]) -> Line:
         number(first.figures.machines, f"{path}.machines"),
         " machines, ",
         percent(first.figures.share, f"{path}.share"),
-        " of those that could be read.",
+        " of those whose needs are told.",
     )
 
 
@@ -85,6 +85,8 @@ def changes(found: Sequence[Change], unit: str) -> tuple[Line, ...]:
 def concentration(report: Report) -> Line:
     """How few hold how much."""
     spread, unit = report.concentration, report.unit
+    if report.published and spread.largest_share is None and report.headline.machines.packages:
+        return (f"The largest {unit}s are held back.",)
     if spread.top1_percent_share is None:
         return ("How such machines are spread is not known, or there is none.",)
     line: Line = (
