@@ -33,7 +33,7 @@ def _gather(plan: PoolPlan) -> list[Step]:
     commands: list[str] = []
     shell = "sh -c" if plan.way is Way.MACHINE else "oc debug node/$NODE -- chroot /host sh -c"
     if plan.way is not Way.MACHINE:
-        commands.append(first_node(plan))
+        commands += first_node(plan)
     if plan.recipe.needs_repositories:
         commands += [
             "mkdir -p repos keys",
@@ -53,11 +53,11 @@ def _gather(plan: PoolPlan) -> list[Step]:
 
 
 def _pause(plan: PoolPlan) -> Step:
-    pool = _pool(plan)
+    pool = pool_word(plan)
     pause = f'oc patch mcp/{pool} --type merge -p \'{{"spec":{{"paused":true}}}}\''
     back = f'oc patch mcp/{pool} --type merge -p \'{{"spec":{{"paused":false}}}}\''
     why = "no node shall move before its local layer is ready for it. It gets no new certificates either: not for days"
-    named = () if "$" not in pool else ("POOL=NAME    # the pool of these nodes",)
+    named = () if "$" not in pool else ("# the pool of these nodes", "POOL=NAME")
     return Step("Pause the pool", "workstation", (*named, pause), why, back)
 
 
@@ -86,7 +86,7 @@ def _machine_config_commands(plan: PoolPlan) -> list[str]:
         'printf \'{"apiVersion":"machineconfiguration.openshift.io/v1",',
         '  "kind":"MachineConfig", "metadata":{"name":"99-%s-layered-image",',
         '  "labels":{"machineconfiguration.openshift.io/role":"%s"}},',
-        f'  "spec":{{"osImageURL":"%s"}}}}\' "{_pool(plan)}" "{_pool(plan)}" "$IMAGE" > machineconfig.yaml',
+        f'  "spec":{{"osImageURL":"%s"}}}}\' "{pool_word(plan)}" "{pool_word(plan)}" "$IMAGE" > machineconfig.yaml',
     )
     return ["\n".join(lines)]
 
@@ -119,7 +119,7 @@ def _on_cluster(plan: PoolPlan) -> list[Step]:
     return [
         Step("Give the build its secrets", "workstation", tuple(commands), why, "delete what was created"),
         Step("Build the image on the cluster", "workstation", build, "build first: nothing is at stake yet",
-             f"oc delete machineosconfig {_pool(plan)}"),
+             f"oc delete machineosconfig {pool_word(plan)}"),
     ]  # fmt: skip
 
 
@@ -133,12 +133,13 @@ def _options(plan: PoolPlan) -> str:
     return "".join([*given, *(f" {name}" for name, value in flags.items() if value)])
 
 
-def first_node(plan: PoolPlan) -> str:
+def first_node(plan: PoolPlan) -> tuple[str, ...]:
     """Command that names a node of the pool, by hand where no document names one."""
     names = [machine.census.machine.node or "" for machine in plan.machines]
     known = next(filter(is_object_name, names), None)
-    return f"NODE={known}" if known else "NODE=NAME    # a node of this pool"
+    return (f"NODE={known}",) if known else ("# a node of this pool", "NODE=NAME")
 
 
-def _pool(plan: PoolPlan) -> str:
+def pool_word(plan: PoolPlan) -> str:
+    """Name of the pool in a command; `$POOL` where nothing says it."""
     return plan.name if plan.name and is_object_name(plan.name) else "$POOL"
