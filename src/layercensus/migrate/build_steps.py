@@ -6,6 +6,7 @@ Sources: MCO `docs/UsingLayering.md` and `docs/onclusterlayering-quickstart.md`;
 
 from layercensus.migrate.facts import on_cluster_limits
 from layercensus.migrate.machine_os_config import NAMESPACE, PULL_SECRET, PUSH_SECRET
+from layercensus.migrate.one_image import arches_of
 from layercensus.migrate.plan import PoolPlan, Step, Way
 from layercensus.migrate.words import is_object_name, rpm_file
 
@@ -14,8 +15,8 @@ _PREVIEW = (
     "On-cluster layering is a technology preview in this release: it needs the feature set TechPreviewNoUpgrade, which "
     "can never be taken back and ends upgrades of the cluster to another minor release. Not for production"
 )
-
-
+# Architectures that images call otherwise than RPM does.
+_PLATFORMS = {"x86_64": "amd64", "aarch64": "arm64"}
 _ON_CLUSTER = {Way.ON_CLUSTER, Way.ON_CLUSTER_PREVIEW}
 
 
@@ -62,7 +63,9 @@ def _pause(plan: PoolPlan) -> Step:
 
 
 def _build(plan: PoolPlan) -> Step:
-    argument = "" if plan.base.reference else ' --build-arg BASE="$BASE"'
+    arches = arches_of(plan.machines)
+    platform = f" --platform linux/{_PLATFORMS.get(arches[0], arches[0])}" if len(arches) == 1 else ""
+    argument = platform + ("" if plan.base.reference else ' --build-arg BASE="$BASE"')
     commands = [
         "IMAGE=REGISTRY/NAME    # where the machines can pull from",
         f'podman build --authfile pull-secret.json{argument} -f Containerfile -t "$IMAGE:latest" .',
