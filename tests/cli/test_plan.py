@@ -73,6 +73,11 @@ def test_exit_codes_of_a_machine(tmp_path: Path, keys: dict[str, Any], code: int
         (["--lake", "no-such-lake"], PARTIAL, "no lake"),
         (["x", "--pool", "a b"], USAGE, "is no name"),
         (["x", "--rpm-image", "a b"], USAGE, "no image"),
+        (["x", "--rpm-image", "registry.example.com/rpms@sha256:" + "1" * 64], USAGE, "host and tag"),
+        (["x", "--rpm-image", "registry.example.com/rpms:1@sha256:" + "1" * 64], USAGE, "host and tag"),
+        (["x", "--rpm-image", "registry.example.com/rpms"], USAGE, "host and tag"),
+        (["x", "--push-to", "foo"], USAGE, "host and tag"),
+        (["x", "--push-to", "foo:1"], USAGE, "host and tag"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], code: int, words: str) -> None:
@@ -86,6 +91,15 @@ def test_a_missing_file_is_a_machine_that_is_not_known(tmp_path: Path) -> None:
     ran = plan(tmp_path / "nothing.json")
     assert ran.code == PARTIAL
     assert "unknown" in ran.out
+
+
+def test_a_node_that_did_not_answer_is_said_before_all_else(tmp_path: Path) -> None:
+    machine(tmp_path, "w0.json")
+    (tmp_path / "w1.json").write_text("", encoding="utf-8")
+    ran = plan(tmp_path, "--pool", "worker")
+    assert ran.code == PARTIAL
+    assert ran.out.startswith("! 1 file could not be taken")
+    assert "nothing to do" not in ran.out
 
 
 def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:

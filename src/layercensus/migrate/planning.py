@@ -182,7 +182,8 @@ def _unknowns(pool: Pool, items: Sequence[Item]) -> Iterator[str]:
         census = machine.census
         if machine.answer is Answer.UNKNOWN:
             yield f"{machine.name}: {machine.why}"
-        if census.staged is not None and census.staged.changes != census.booted.changes:
+        marked = census.machine.booted is not None
+        if marked and census.staged is not None and census.staged.changes != census.booted.changes:
             yield f"{machine.name}: its next boot has other changes than this one; reboot it, then plan again"
         if census.machine.booted is not None and census.machine.booted.initramfs:
             yield f"{machine.name}: {_INITRAMFS}"
