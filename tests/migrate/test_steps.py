@@ -74,7 +74,7 @@ def test_a_local_rpm_is_gone_and_booted_before_its_node_moves(judge: Judge) -> N
 
 def test_nothing_moves_while_the_image_is_built(judge: Judge) -> None:
     plan = plan_of(judge(repo=["autofs"]))
-    assert step(plan, PAUSE).commands == ('oc patch mcp/worker --type merge -p \'{"spec":{"paused":true}}\'',)
+    assert step(plan, PAUSE).commands[-1] == 'oc patch mcp/worker --type merge -p \'{"spec":{"paused":true}}\''
     assert 'oc patch mcp/worker --type merge -p \'{"spec":{"paused":false}}\'' in lines(step(plan, MOVE))
 
 
@@ -233,3 +233,45 @@ def test_a_node_is_uncordoned_after_it_has_booted_anew(judge: Judge, tmp_path: P
 def test_a_pool_is_waited_for_from_its_beginning_on(judge: Judge) -> None:
     waits = [line for line in lines(step(plan_of(judge(repo=["autofs"])), MOVE)) if line.startswith("oc wait")]
     assert [line.split()[3] for line in waits] == ["--for=condition=Updating", "--for=condition=Updated"]
+
+
+def test_pools_that_inherit_what_is_for_worker_are_paused_too(judge: Judge) -> None:
+    assert "oc get mcp" in step(plan_of(judge(repo=["autofs"])), PAUSE).commands
+    assert "osImageURL of its own" in step(plan_of(judge(repo=["autofs"])), PAUSE).why
+    for other in (plan_of(judge(repo=["autofs"]), pool="infra"), plan_of(judge(repo=["autofs"], **ON_4_20))):
+        assert "oc get mcp" not in step(other, PAUSE).commands
+
+
+def test_nodes_of_the_control_plane_wait_for_etcd(judge: Judge) -> None:
+    found = step(plan_of(judge(local=["agent-1-1.x86_64"]), pool="master"), FIRST)
+    assert any(line.startswith("oc wait clusteroperator/etcd") for line in lines(found))
+    assert "cannot be drained" in found.why
+
+
+def test_the_file_is_made_with_the_options_that_were_given(judge: Judge) -> None:
+    plan = plan_of(judge(repo=["autofs"]), release="4.14", everything=True)
+    made = "layercensus plan PATH --release 4.14 --pool worker --everything --format containerfile > Containerfile"
+    assert step(plan, BUILD).commands[0] == made
+
+
+def test_the_push_has_credentials_of_its_own_and_a_rerun_changes_nothing(judge: Judge) -> None:
+    off, on = plan_of(judge(repo=["autofs"])), plan_of(judge(repo=["autofs"], **ON_4_20))
+    assert any(line.startswith("podman push --authfile PUSH.json") for line in lines(step(off, BUILD)))
+    for found in (lines(step(off, BUILD)), lines(step(on, SECRETS))):
+        assert "umask 077" in found
+        assert "trap 'rm -f pull-secret.json' EXIT" in found
+    created = [line for command in step(on, SECRETS).commands for line in command.replace("\\\n", "").splitlines()]
+    assert all("oc apply -f -" in line for line in created if "oc create" in line)
+
+
+def test_no_image_is_built_from_another_base_than_the_documents_name(judge: Judge, tmp_path: Path) -> None:
+    (tmp_path / "layercensus").symlink_to("/bin/true")
+    for name, says in (("oc", "quay.io/x/y@sha256:" + "6" * 64), ("podman", "")):
+        stand_in = tmp_path / name
+        stand_in.write_text(f"#!/bin/sh\necho {name} >> {tmp_path}/asked\necho {says}\n", encoding="utf-8")
+        stand_in.chmod(0o755)
+    script = "\n".join(step(plan_of(judge(repo=["autofs"])), BUILD).commands[:-1])
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", script], env=path, check=False, cwd=tmp_path, timeout=20)
+    assert done.returncode
+    assert (tmp_path / "asked").read_text(encoding="utf-8") == "oc\n"

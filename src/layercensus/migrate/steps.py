@@ -135,7 +135,7 @@ def _machine_steps(plan: PoolPlan) -> list[Step]:
     move = Step(
         "Move the machine",
         "each machine",
-        ('bootc switch "$IMAGE"', "systemctl reboot"),
+        ('bootc switch "$IMAGE:latest"', "systemctl reboot"),
         "the image holds what the layer held; between the two reboots the machine is without it",
         "bootc rollback, and a reboot",
     )
