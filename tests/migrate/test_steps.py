@@ -125,7 +125,7 @@ def test_a_machine_that_is_no_node_drops_first_and_switches_then(judge: Judge) -
     )  # fmt: skip
     plan = plan_of(census, pool=None)
     assert [found.title for found in plan.steps] == [GATHER, BUILD, DROP, "Move the machine"]
-    assert plan.steps[2].commands[0] == "rpm-ostree reset"
+    assert plan.steps[2].commands == ("rpm-ostree reset && systemctl reboot",)
     assert not any("oc " in command for found in plan.steps for command in found.commands)
 
 

@@ -129,13 +129,14 @@ def _machine_steps(plan: PoolPlan) -> list[Step]:
         machine.census.machine.booted and machine.census.machine.booted.initramfs for machine in plan.machines
     )
     drop = "rpm-ostree reset --overlays --overrides" if own_initramfs else "rpm-ostree reset"
-    reset = Step("Drop the layer", "each machine", (drop, "systemctl reboot"), why, "rpm-ostree rollback")
+    back = "rpm-ostree rollback, and a reboot"
+    reset = Step("Drop the layer", "each machine", (f"{drop} && systemctl reboot",), why, back)
     if not plan.builds:
         return [reset]
     move = Step(
         "Move the machine",
         "each machine",
-        ('bootc switch "$IMAGE:latest"', "systemctl reboot"),
+        ("IMAGE=REGISTRY/NAME", 'bootc switch "$IMAGE:latest" && systemctl reboot'),
         "the image holds what the layer held; between the two reboots the machine is without it",
         "bootc rollback, and a reboot",
     )
