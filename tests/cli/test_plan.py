@@ -211,3 +211,29 @@ def test_a_fleet_is_told_by_need(tmp_path: Path) -> None:
     assert {need: row["ci95"] for need, row in found.items()} == {key: row["ci95"] for key, row in needs.items()}
     assert "may have several needs" in " ".join(text.out.split())
     assert text.code == DONE
+
+
+@pytest.mark.parametrize(
+    ("situation", "says"),
+    [
+        ("every-extension-418", "Nothing to do today; from 4.19 on"),
+        ("realtime-410-text", "Text hides requests that are not in effect"),
+    ],
+)
+def test_what_a_plan_without_steps_tells_to_do(situation: str, says: str) -> None:
+    (path,) = (MACHINES / situation).glob("status.*")
+    assert says in plan(path, "--pool", "worker").out
+
+
+def test_a_machine_on_a_ref_of_ostree_is_not_called_one_that_image_mode_takes(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"container_image_reference": None, "origin": "fedora:fedora/x86_64/coreos/stable"}
+    text = plan(machine(tmp_path, **keys)).out
+    assert "ref or commit of ostree and not an image" in " ".join(text.split())
+    assert "takes these machines as they are" not in text
+
+
+def test_a_deployment_that_nothing_marks_as_booted_is_not_told_to_reboot(tmp_path: Path) -> None:
+    path = tmp_path / "worker-0.json"
+    staged = build_deployment(booted=False, staged=True, repo=["autofs"])
+    path.write_text(build_status(staged, build_deployment(booted=False)), encoding="utf-8")
+    assert "reboot it" not in plan(path).out
