@@ -39,6 +39,11 @@ image = _matching(
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?",
     "is no image: it should look like registry.example.com/name:tag",
 )
+# A build writes the tag and pushes to the host, so both have to be there; nobody can push to a digest.
+tag = _matching(
+    r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}",
+    "is no image with host and tag and without a digest: it should look like registry.example.com/name:tag",
+)
 
 
 def given(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from layercensus import __version__
 from layercensus.errors import Fault, UsageError
-from layercensus.option_values import day, given, image, label, name, release, seconds, up_to, uuid, whole_number
+from layercensus.option_values import day, given, image, label, name, release, seconds, tag, up_to, uuid, whole_number
 
 _QUESTION = (
     "What share of CoreOS machines carry locally layered packages that are not CoreOS extensions, "
@@ -216,10 +216,10 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="builds on the cluster where they are a preview (4.16 to 4.18)",
     )
-    parser.add_argument("--push-to", type=image, metavar="REFERENCE", help="where the cluster pushes what it built")
+    parser.add_argument("--push-to", type=tag, metavar="REFERENCE", help="where the cluster pushes what it built")
     parser.add_argument("--push-secret", type=name, metavar="NAME", help="the secret that it pushes with")
     parser.add_argument(
-        "--rpm-image", type=image, metavar="REFERENCE", help="an image with the RPM files in /rpms, for such builds"
+        "--rpm-image", type=tag, metavar="REFERENCE", help="an image with the RPM files in /rpms, for such builds"
     )
 
 

@@ -73,6 +73,11 @@ def test_exit_codes_of_a_machine(tmp_path: Path, keys: dict[str, Any], code: int
         (["--lake", "no-such-lake"], PARTIAL, "no lake"),
         (["x", "--pool", "a b"], USAGE, "is no name"),
         (["x", "--rpm-image", "a b"], USAGE, "no image"),
+        (["x", "--rpm-image", "registry.example.com/rpms@sha256:" + "1" * 64], USAGE, "host and tag"),
+        (["x", "--rpm-image", "registry.example.com/rpms:1@sha256:" + "1" * 64], USAGE, "host and tag"),
+        (["x", "--rpm-image", "registry.example.com/rpms"], USAGE, "host and tag"),
+        (["x", "--push-to", "foo"], USAGE, "host and tag"),
+        (["x", "--push-to", "foo:1"], USAGE, "host and tag"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], code: int, words: str) -> None:
@@ -86,6 +91,15 @@ def test_a_missing_file_is_a_machine_that_is_not_known(tmp_path: Path) -> None:
     ran = plan(tmp_path / "nothing.json")
     assert ran.code == PARTIAL
     assert "unknown" in ran.out
+
+
+def test_a_node_that_did_not_answer_is_said_before_all_else(tmp_path: Path) -> None:
+    machine(tmp_path, "w0.json")
+    (tmp_path / "w1.json").write_text("", encoding="utf-8")
+    ran = plan(tmp_path, "--pool", "worker")
+    assert ran.code == PARTIAL
+    assert ran.out.startswith("! 1 file could not be taken")
+    assert "nothing to do" not in ran.out
 
 
 def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:
@@ -197,3 +211,29 @@ def test_a_fleet_is_told_by_need(tmp_path: Path) -> None:
     assert {need: row["ci95"] for need, row in found.items()} == {key: row["ci95"] for key, row in needs.items()}
     assert "may have several needs" in " ".join(text.out.split())
     assert text.code == DONE
+
+
+@pytest.mark.parametrize(
+    ("situation", "says"),
+    [
+        ("every-extension-418", "Nothing to do today; from 4.19 on"),
+        ("realtime-410-text", "Text hides requests that are not in effect"),
+    ],
+)
+def test_what_a_plan_without_steps_tells_to_do(situation: str, says: str) -> None:
+    (path,) = (MACHINES / situation).glob("status.*")
+    assert says in plan(path, "--pool", "worker").out
+
+
+def test_a_machine_on_a_ref_of_ostree_is_not_called_one_that_image_mode_takes(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"container_image_reference": None, "origin": "fedora:fedora/x86_64/coreos/stable"}
+    text = plan(machine(tmp_path, **keys)).out
+    assert "ref or commit of ostree and not an image" in " ".join(text.split())
+    assert "takes these machines as they are" not in text
+
+
+def test_a_deployment_that_nothing_marks_as_booted_is_not_told_to_reboot(tmp_path: Path) -> None:
+    path = tmp_path / "worker-0.json"
+    staged = build_deployment(booted=False, staged=True, repo=["autofs"])
+    path.write_text(build_status(staged, build_deployment(booted=False)), encoding="utf-8")
+    assert "reboot it" not in plan(path).out

@@ -90,7 +90,7 @@ def test_a_fedora_ends_its_build_as_its_version_wants_it(judge: Judge, version: 
 
 
 def test_an_epoch_is_in_no_file_name(judge: Judge) -> None:
-    text = plan_of(judge(local=["ovs-1:1.44.0-3.el9.aarch64"])).containerfile or ""
+    text = plan_of(judge(local=["ovs-1:1.44.0-3.el9.aarch64"], arch="aarch64")).containerfile or ""
     assert f"COPY rpms/ovs-1.44.0-3.el9.aarch64.rpm {FILES}/" in text
 
 
@@ -165,9 +165,8 @@ def test_no_request_breaks_out_of_a_line(
                 assert not [word for word in command[1:] if word in given_texts and not _is_plain(word)]
         for step in plan.steps:
             for command_line in step.commands:
-                assert not [
-                    text for text in given_texts if not _is_plain(text) and len(text) > 3 and text in command_line
-                ]
+                code = "\n".join(line for line in command_line.splitlines() if not line.startswith("#"))
+                assert not [text for text in given_texts if not _is_plain(text) and len(text) > 3 and text in code]
                 shlex.split(command_line, comments=True)
 
 

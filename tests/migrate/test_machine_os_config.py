@@ -104,7 +104,7 @@ def test_what_is_the_operators_alone_is_built_without_a_containerfile_of_ours(ju
 
 
 def test_a_containerfile_that_is_too_long_loses_its_comments_and_then_is_withheld(judge: Judge) -> None:
-    agents = [f"NessusAgent-10.4.{number}-es9.x86_64" for number in range(12)]
+    agents = [f"NessusAgent{number}-10.4.0-es9.x86_64" for number in range(12)]
     image = {"rpm_image": "registry.example.com/rpms:1"}
     plan = plan_of(of_release(judge, "4.20", local=agents), **image)
     content = yaml.safe_load(plan.machine_os_config or "")["spec"]["containerFile"][0]["content"]

@@ -56,6 +56,7 @@ def _wishes(options: Namespace) -> Wishes:
         push_to=options.push_to,
         push_secret=options.push_secret,
         rpm_image=options.rpm_image,
+        release=options.release,
     )
 
 

@@ -6,6 +6,7 @@ Sources: MCO `docs/UsingLayering.md` and `docs/onclusterlayering-quickstart.md`;
 
 from layercensus.migrate.facts import on_cluster_limits
 from layercensus.migrate.machine_os_config import NAMESPACE, PULL_SECRET, PUSH_SECRET
+from layercensus.migrate.one_image import arches_of
 from layercensus.migrate.plan import PoolPlan, Step, Way
 from layercensus.migrate.words import is_object_name, rpm_file
 
@@ -14,8 +15,19 @@ _PREVIEW = (
     "On-cluster layering is a technology preview in this release: it needs the feature set TechPreviewNoUpgrade, which "
     "can never be taken back and ends upgrades of the cluster to another minor release. Not for production"
 )
-
-
+# Architectures that images call otherwise than RPM does.
+_PLATFORMS = {"x86_64": "amd64", "aarch64": "arm64"}
+_PULLABLE = "where the machines can pull from"
+_APPLY = "\\\n    --dry-run=client -o yaml | oc apply -f -"
+_WORKER = "worker"
+_INHERITED = (
+    ". Pools of your own (infra, ...) inherit every MachineConfig of worker, this image too: pause them as well, and "
+    "before you unpause one, give it a MachineConfig with an osImageURL of its own, unless it is to run this image"
+)
+_OTHER_BASE = (
+    "Nothing is built where the cluster's release has another image than these machines ran: plan again then, from "
+    "documents of today"
+)
 _ON_CLUSTER = {Way.ON_CLUSTER, Way.ON_CLUSTER_PREVIEW}
 
 
@@ -33,7 +45,7 @@ def _gather(plan: PoolPlan) -> list[Step]:
     commands: list[str] = []
     shell = "sh -c" if plan.way is Way.MACHINE else "oc debug node/$NODE -- chroot /host sh -c"
     if plan.way is not Way.MACHINE:
-        commands.append(first_node(plan))
+        commands += first_node(plan)
     if plan.recipe.needs_repositories:
         commands += [
             "mkdir -p repos keys",
@@ -43,83 +55,111 @@ def _gather(plan: PoolPlan) -> list[Step]:
     if plan.recipe.rpms:
         commands.append("mkdir -p rpms")
         commands += [f"cp FOLDER/{rpm_file(nevra)} rpms/" for nevra in plan.recipe.rpms]
-        commands.append("sha256sum rpms/*.rpm && rpm -K rpms/*.rpm    # note the sums: these are the files you trust")
+        commands += ["# note the sums: these are the files you trust", "sha256sum rpms/*.rpm && rpm -K rpms/*.rpm"]
         if plan.way in _ON_CLUSTER and plan.wishes.rpm_image:
+            image = plan.wishes.rpm_image
+            commands.append(f"# {_PULLABLE}; PUSH.json: credentials that may push there")
             commands.append(
-                f"printf 'FROM scratch\\nCOPY rpms /rpms\\n' | podman build -f - -t {plan.wishes.rpm_image} . \\\n"
-                f"  && podman push {plan.wishes.rpm_image}    # where the cluster can pull from"
+                f"printf 'FROM scratch\\nCOPY rpms /rpms\\n' | podman build -f - -t {image} . && \\\n"
+                f"  podman push --authfile PUSH.json {image}"
             )
     return [Step("Gather what the build needs", "workstation", tuple(commands), _TRUST)]
 
 
 def _pause(plan: PoolPlan) -> Step:
-    pool = _pool(plan)
+    pool = pool_word(plan)
     pause = f'oc patch mcp/{pool} --type merge -p \'{{"spec":{{"paused":true}}}}\''
     back = f'oc patch mcp/{pool} --type merge -p \'{{"spec":{{"paused":false}}}}\''
     why = "no node shall move before its local layer is ready for it. It gets no new certificates either: not for days"
-    named = () if "$" not in pool else ("POOL=NAME    # the pool of these nodes",)
-    return Step("Pause the pool", "workstation", (*named, pause), why, back)
+    named = () if "$" not in pool else ("# the pool of these nodes", "POOL=NAME")
+    inherited: tuple[str, ...] = ()
+    if plan.way is Way.OFF_CLUSTER and plan.name in {None, _WORKER}:
+        inherited = ("# pools besides master and worker: pause each of them in the same way", "oc get mcp")
+        why += _INHERITED
+    return Step("Pause the pool", "workstation", (*named, *inherited, pause), why, back)
 
 
 def _build(plan: PoolPlan) -> Step:
-    argument = "" if plan.base.reference else ' --build-arg BASE="$BASE"'
+    name, base = plan.base.name_in_payload, plan.base
+    arches = arches_of(plan.machines)
+    platform = f" --platform linux/{_PLATFORMS.get(arches[0], arches[0])}" if len(arches) == 1 else ""
+    lines = []
+    if name:
+        lines += ["umask 077", "trap 'rm -f pull-secret.json' EXIT"]
+        lines += [f"BASE=$(oc adm release info --image-for={name})", *_compared(plan)]
+        lines.append("oc extract -n openshift-config secret/pull-secret --to=- > pull-secret.json")
+    login = " --authfile pull-secret.json" if name else ""
+    argument = "" if base.reference else ' --build-arg BASE="$BASE"'
+    lines.append(f'podman build{login}{platform}{argument} -f Containerfile -t "$IMAGE:latest" .')
+    lines.append('podman push --authfile PUSH.json --digestfile digest "$IMAGE:latest"')
     commands = [
-        "IMAGE=REGISTRY/NAME    # where the machines can pull from",
-        f'podman build --authfile pull-secret.json{argument} -f Containerfile -t "$IMAGE:latest" .',
-        'podman push --authfile pull-secret.json --digestfile digest "$IMAGE:latest"',
-        'IMAGE="$IMAGE@$(cat digest)"',
+        f"layercensus plan PATH{_options(plan)} --format containerfile > Containerfile",
+        f"# {_PULLABLE}; PUSH.json: credentials that may push there",
+        "IMAGE=REGISTRY/NAME",
+        "( set -e\n  " + "\n  ".join(lines) + " )",
     ]
-    if plan.base.name_in_payload:
-        look = f"BASE=$(oc adm release info --image-for={plan.base.name_in_payload})"
-        said = "    # must be what ARG BASE says" if plan.base.reference else ""
-        commands.insert(0, f"{look}{said}")
-        commands.insert(1, "oc extract -n openshift-config secret/pull-secret --to=- > pull-secret.json")
     if plan.way is Way.OFF_CLUSTER:
         commands += _machine_config_commands(plan)
     why = "build first: as long as nothing is rolled out, nothing is at stake"
+    if name and base.reference:
+        why += f". {_OTHER_BASE}"
     return Step("Build the image and push it", "workstation", tuple(commands), why, "delete the image")
+
+
+def _compared(plan: PoolPlan) -> list[str]:
+    """The release's image is that of the documents, where these name one by its digest; else it is at least there."""
+    digest = (plan.base.reference or "").partition("@")[2]
+    if not digest or plan.base.is_custom:
+        return ['test -n "$BASE"']
+    return [f'test "${{BASE#*@}}" = {digest} \\', "  || { echo 'the release has another image' >&2; exit 1; }"]
 
 
 def _machine_config_commands(plan: PoolPlan) -> list[str]:
     """Write the MachineConfig with the digest, which nobody knows before the build."""
+    pool = pool_word(plan)
     lines = (
         'printf \'{"apiVersion":"machineconfiguration.openshift.io/v1",',
         '  "kind":"MachineConfig", "metadata":{"name":"99-%s-layered-image",',
         '  "labels":{"machineconfiguration.openshift.io/role":"%s"}},',
-        f'  "spec":{{"osImageURL":"%s"}}}}\' "{_pool(plan)}" "{_pool(plan)}" "$IMAGE" > machineconfig.yaml',
+        f'  "spec":{{"osImageURL":"%s"}}}}\' "{pool}" "{pool}" "$IMAGE@$(cat digest)" > machineconfig.yaml',
     )
     return ["\n".join(lines)]
 
 
 def _on_cluster(plan: PoolPlan) -> list[Step]:
     kind = f"-n {NAMESPACE} --type=kubernetes.io/dockerconfigjson"
-    file = "\\\n  --from-file=.dockerconfigjson"
-    commands = [
+    file = "\\\n    --from-file=.dockerconfigjson"
+    lines = [
+        "umask 077",
+        "trap 'rm -f pull-secret.json' EXIT",
         "oc extract -n openshift-config secret/pull-secret --to=- > pull-secret.json",
-        f"oc create secret generic {PULL_SECRET} {kind} {file}=pull-secret.json",
+        f"oc create secret generic {PULL_SECRET} {kind} {file}=pull-secret.json {_APPLY}",
     ]
     if not plan.wishes.push_to:
-        commands.append(f"oc create imagestream os-image -n {NAMESPACE}")
+        lines.append(f"oc create imagestream os-image -n {NAMESPACE} {_APPLY}")
+    commands: tuple[str, ...] = ()
     if not plan.wishes.push_secret:
-        push = f"oc create secret generic {PUSH_SECRET} {kind} {file}=PUSH.json"
-        commands.append(f"{push}    # of an account that may push there, and delete")
+        lines.append(f"oc create secret generic {PUSH_SECRET} {kind} {file}=PUSH.json {_APPLY}")
+        commands = ("# PUSH.json: credentials that may push the built image, and delete it",)
     if plan.recipe.needs_repositories:
-        commands += [
-            f"oc create configmap etc-yum-repos-d -n {NAMESPACE} --from-file=repos/",
-            f"oc create secret generic etc-pki-rpm-gpg -n {NAMESPACE} --from-file=keys/",
+        lines += [
+            f"oc create configmap etc-yum-repos-d -n {NAMESPACE} --from-file=repos/ {_APPLY}",
+            f"oc create secret generic etc-pki-rpm-gpg -n {NAMESPACE} --from-file=keys/ {_APPLY}",
         ]
+    commands = (*commands, "( set -e\n  " + "\n  ".join(lines) + " )")
     why = f"the build runs in the namespace of the operator, which reads these there. {on_cluster_limits()}"
     if plan.way is Way.ON_CLUSTER_PREVIEW:
         why = f"{why} {_PREVIEW}"
     build = (
         f"layercensus plan PATH{_options(plan)} --format machineosconfig > machineosconfig.yaml",
         "oc apply -f machineosconfig.yaml",
-        "oc get machineosbuild -w    # until SUCCEEDED is True; the pool is paused, so nothing moves",
+        "# until SUCCEEDED is True; the pool is paused, so nothing moves",
+        "oc get machineosbuild -w",
     )
     return [
-        Step("Give the build its secrets", "workstation", tuple(commands), why, "delete what was created"),
+        Step("Give the build its secrets", "workstation", commands, why, "delete what was created"),
         Step("Build the image on the cluster", "workstation", build, "build first: nothing is at stake yet",
-             f"oc delete machineosconfig {_pool(plan)}"),
+             f"oc delete machineosconfig {pool_word(plan)}"),
     ]  # fmt: skip
 
 
@@ -127,18 +167,19 @@ def _options(plan: PoolPlan) -> str:
     """The options without which the command would give another text, or none."""
     wishes = plan.wishes
     words = {"--pool": wishes.pool, "--push-to": wishes.push_to, "--push-secret": wishes.push_secret}
-    words |= {"--rpm-image": wishes.rpm_image}
+    words = {"--release": wishes.release, **words, "--rpm-image": wishes.rpm_image}
     given = [f" {name} {value}" for name, value in words.items() if value]
     flags = {"--allow-tech-preview": wishes.tech_preview, "--everything": wishes.everything}
     return "".join([*given, *(f" {name}" for name, value in flags.items() if value)])
 
 
-def first_node(plan: PoolPlan) -> str:
+def first_node(plan: PoolPlan) -> tuple[str, ...]:
     """Command that names a node of the pool, by hand where no document names one."""
     names = [machine.census.machine.node or "" for machine in plan.machines]
     known = next(filter(is_object_name, names), None)
-    return f"NODE={known}" if known else "NODE=NAME    # a node of this pool"
+    return (f"NODE={known}",) if known else ("# a node of this pool", "NODE=NAME")
 
 
-def _pool(plan: PoolPlan) -> str:
+def pool_word(plan: PoolPlan) -> str:
+    """Name of the pool in a command; `$POOL` where nothing says it."""
     return plan.name if plan.name and is_object_name(plan.name) else "$POOL"

@@ -54,7 +54,7 @@ def format_fleet_text(advice: FleetAdvice) -> str:
     rows = [(need, _ADVICE[need], *_cells(found)) for need, found in _told(advice).items()]
     if rows:
         head = ("need", "advice", "machines", "clusters", "share", "95 % interval")
-        stuck = ("any", "all of it, at least", *_cells(advice.stuck))
+        stuck = ("any", "any of these five", *_cells(advice.stuck))
         parts.append(_table([head, *rows, stuck]))
         parts.append(textwrap.fill(_OVERLAP, _WIDTH))
     else:

@@ -179,6 +179,7 @@ class Wishes:
     push_to: str | None = None
     push_secret: str | None = None
     rpm_image: str | None = None
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from layercensus.migrate.base_image import base_of
 from layercensus.migrate.containerfile import render_containerfile, render_on_cluster, without_comments
 from layercensus.migrate.facts import OnCluster, build_tools, on_cluster, on_cluster_since, release_key
 from layercensus.migrate.machine_os_config import is_too_long, render_machine_os_config
-from layercensus.migrate.plan import Advice, Answer, BaseImage, Item, PoolPlan, Recipe, Way, Wishes, Withheld
+from layercensus.migrate.one_image import arches_of, for_one_image
+from layercensus.migrate.plan import Advice, Answer, BaseImage, Item, PoolPlan, Recipe, Trap, Way, Wishes, Withheld
 from layercensus.migrate.pools import Pool, pools_of
 from layercensus.migrate.recipe import recipe_of
 from layercensus.migrate.refusal import answer_for
@@ -22,8 +23,17 @@ _BASE = "base image"
 _NOTHING = "no command can be made of what is left"
 _INITRAMFS = (
     "makes an initramfs of its own, and what is in it no document says; a node that needs it to find its disks does "
-    "not boot without. Have dracut make it in the Containerfile, then `rpm-ostree initramfs --disable`, one node first"
+    "not boot without. Have dracut make it in the Containerfile, then `rpm-ostree initramfs --disable` (where it is "
+    "`initramfs-etc` only: `rpm-ostree initramfs-etc --untrack-all`), one node first"
 )
+# Traps that the lines of the Containerfile do not get past as they are.
+_STUCK = {
+    Trap.OPT: "what it puts below /opt no image brings to a node: see TRAP, and put the lines of the comment in",
+    Trap.USR_LOCAL: "what it puts below /usr/local no image brings to a node: see TRAP in the Containerfile",
+    Trap.SCRIPTLET: "its install in a build is known to fail: see TRAP, and try the build first",
+    Trap.SANDBOX: "its install in a build is known to fail: see TRAP, and try the build first",
+}
+_PREVIEW_ARCH = "x86_64"
 
 
 def make_plans(censuses: Sequence[Census], wishes: Wishes) -> tuple[PoolPlan, ...]:
@@ -43,6 +53,7 @@ def _plan(pool: Pool, wishes: Wishes) -> PoolPlan:
     release = releases[0] if releases else None
     is_openshift = bool(release) or _os(pool).openshift is True
     items = items_of(pool.machines, everything=wishes.everything, on_openshift=is_openshift)
+    items = for_one_image(items, pool.machines)
     recipe = recipe_of(items, build_tools(release, _os(pool)))
     base = base_of(pool.machines, release)
     way = _way(pool, release, base, recipe, wishes)
@@ -86,9 +97,14 @@ def _way(pool: Pool, release: str | None, base: BaseImage, recipe: Recipe, wishe
     possible = not recipe.rpms or wishes.rpm_image is not None
     if offered and possible and not offered.tech_preview:
         return Way.ON_CLUSTER
-    if offered and possible and wishes.tech_preview:
+    if offered and possible and wishes.tech_preview and not _is_foreign(pool):
         return Way.ON_CLUSTER_PREVIEW
     return Way.OFF_CLUSTER if base.reference or base.several or recipe.is_empty else None
+
+
+def _is_foreign(pool: Pool | PoolPlan) -> bool:
+    """Whether builds on the cluster, as a preview, are for another architecture only."""
+    return any(arch != _PREVIEW_ARCH for arch in arches_of(pool.machines))
 
 
 def _containerfile(plan: PoolPlan, release: str | None) -> tuple[str | None, Withheld | None]:
@@ -134,6 +150,10 @@ def _why_no_config(plan: PoolPlan, release: str, offered: OnCluster | None, wish
             f"in {release} it is a technology preview, which costs the cluster its upgrades; --allow-tech-preview "
             f"shows it; it is generally available from {on_cluster_since()} on"
         )
+    if offered.tech_preview and _is_foreign(plan):
+        return (
+            f"as a preview it builds for {_PREVIEW_ARCH} only; these machines are {', '.join(arches_of(plan.machines))}"
+        )
     if plan.name is None:
         return "no document says which pool these machines are in; --pool NAME does"
     if not is_object_name(plan.name):
@@ -150,14 +170,20 @@ def _unknowns(pool: Pool, items: Sequence[Item]) -> Iterator[str]:
     """What these documents cannot say, and what of it matters here."""
     for item in with_advice(items, Advice.BY_HAND):
         yield f"{item.judged.change.requested}: {item.why}"
+    for item in with_advice(items, Advice.IMAGE):
+        for why in dict.fromkeys(_STUCK[trap.trap] for trap in item.traps if trap.trap in _STUCK):
+            yield f"{item.judged.change.requested}: {why}"
     refused = any(machine.answer is Answer.REFUSES for machine in pool.machines)
+    if refused and len(arches := arches_of(pool.machines)) > 1:
+        yield f"which image each of these machines is to run: they are {', '.join(arches)}, and one pool"
     if refused and _os(pool).openshift is not False and not _releases(pool):
         yield "which release of OpenShift these machines run, if any; there are no steps without it; --release tells"
     for machine in pool.machines:
         census = machine.census
         if machine.answer is Answer.UNKNOWN:
             yield f"{machine.name}: {machine.why}"
-        if census.staged is not None and census.staged.changes != census.booted.changes:
+        marked = census.machine.booted is not None
+        if marked and census.staged is not None and census.staged.changes != census.booted.changes:
             yield f"{machine.name}: its next boot has other changes than this one; reboot it, then plan again"
         if census.machine.booted is not None and census.machine.booted.initramfs:
             yield f"{machine.name}: {_INITRAMFS}"

@@ -13,9 +13,10 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from layercensus.migrate.facts import on_cluster_since
 from layercensus.migrate.plan import Advice, Answer, Item, MachinePlan, PoolPlan, Step, Way
 from layercensus.migrate.words import rpm_file
-from layercensus.model import Kind, Skipped
+from layercensus.model import Kind, Skipped, Source
 from layercensus.text import visible
 
 WIDTH = 80
@@ -49,22 +50,41 @@ _OPERATORS = (
 )
 _UNTRIED = "No step was tried on a real node yet: take one node of one pool first."
 _ALL_GOOD = "Image mode takes these machines as they are: nothing to do."
+_NO_IMAGE = (
+    "No entry of these machines makes image mode refuse, so about layers there is nothing to do; but what they run is "
+    "a ref or commit of ostree and not an image."
+)
+_TAKEN_ONLY = "Image mode takes the machines above as they are; of the files that could not be taken nothing is known."
+_HIDES = "Text hides requests that are not in effect, which bootc refuses as well: give rpm-ostree status --json."
+_LATER = "Nothing to do today; from {since} on the cluster builds such an image from a MachineOSConfig."
 
 
 def plan_lines(plans: Sequence[PoolPlan], skipped: Sequence[Skipped]) -> Iterator[str]:
     """Lines of all plans, a pool after the other."""
+    lost = sum(item.lost for item in skipped)
+    if lost:
+        head = (
+            "1 file could not be taken: it may be a node"
+            if lost == 1
+            else f"{lost} files could not be taken: they may be nodes"
+        )
+        yield from _wrapped(f"! {head} that did not answer; named at the end.", indent=0)
+        yield "\n"
     for number, plan in enumerate(plans):
         if number:
             yield "\n" + "-" * WIDTH + "\n\n"
-        yield from _pool_lines(plan)
+        yield from _pool_lines(plan, lost=bool(lost))
     for item in skipped:
         yield from _wrapped(f"skipped {item.input}: {item.reason}", indent=0)
 
 
-def _pool_lines(plan: PoolPlan) -> Iterator[str]:
+def _pool_lines(plan: PoolPlan, *, lost: bool) -> Iterator[str]:
     yield from _wrapped(_headline(plan), indent=0)
     yield "\n"
     yield from _machine_lines(plan.machines)
+    read = [machine.census.machine for machine in plan.machines if machine.census.machine.booted is not None]
+    if any(machine.source is Source.RPM_OSTREE_TEXT for machine in read):
+        yield from _wrapped(_HIDES, indent=2)
     yield from _advice_lines(plan)
     if plan.count(Answer.REFUSES):
         yield from _text_lines(plan)
@@ -78,7 +98,15 @@ def _pool_lines(plan: PoolPlan) -> Iterator[str]:
             yield from _step_lines(number, step)
         yield from _wrapped(_UNTRIED, indent=2)
     elif plan.count(Answer.ACCEPTS) == len(plan.machines) and not plan.unknowns:
-        yield f"\n{_ALL_GOOD}\n"
+        yield "\n"
+        yield from _wrapped(_good_words(plan, lost=lost), indent=0)
+
+
+def _good_words(plan: PoolPlan, *, lost: bool) -> str:
+    booted = [machine.census.machine.booted for machine in plan.machines]
+    if any(deployment is not None and deployment.image is None for deployment in booted):
+        return _NO_IMAGE
+    return _TAKEN_ONLY if lost else _ALL_GOOD
 
 
 def _headline(plan: PoolPlan) -> str:
@@ -173,6 +201,8 @@ def _text_lines(plan: PoolPlan) -> Iterator[str]:
         yield from _wrapped("Nothing goes into an image.", indent=2)
     if not plan.builds and any(item.advice is Advice.MCO for item in plan.items):
         yield from _wrapped(_OPERATORS, indent=2)
+        if not plan.steps and all(item.advice is Advice.MCO for item in plan.items):
+            yield from _wrapped(_LATER.format(since=on_cluster_since()), indent=2)
 
 
 def _step_lines(number: int, step: Step) -> Iterator[str]:
