@@ -2,7 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test endurance soak test-spark test-survey coverage-study check format lock bench clean
+# What `make fuzz` gives each target, and which: all of them where none is named.
+SECONDS := 30
+TARGETS :=
+
+.PHONY: demo test endurance soak test-spark test-survey coverage-study fuzz check audit wheel format lock bench clean
 
 demo: .venv/all
 	$(BIN)/layercensus demo
@@ -29,12 +33,24 @@ test-survey: .venv/survey
 coverage-study: .venv/dev
 	$(BIN)/python support/coverage_study.py
 
-check: .venv/dev
+# Foreign bytes into every parser, guided by coverage; a run of all targets writes docs/fuzzing.md.
+fuzz: .venv/fuzz
+	$(BIN)/python fuzz/run.py --seconds $(SECONDS) $(or $(TARGETS),--write)
+
+check: .venv/dev audit
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/contract
 	$(BIN)/python support/docs.py --check
+
+# Known weaknesses of what the locks name, and whether the SBOM is one; loud where no source of advisories answers.
+audit: .venv-audit/made
+	.venv-audit/bin/python support/audit.py
+
+# Twice, in two places: the same bytes or an error.
+wheel: .venv/dev
+	$(BIN)/python support/wheel.py dist
 
 format: .venv/dev
 	$(BIN)/ruff format .
@@ -57,6 +73,8 @@ lock: .venv/base
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra dev --all-build-deps --output-file locks/dev.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra spark --all-build-deps --constraint locks/dev.txt --output-file locks/spark.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra survey --all-build-deps --constraint locks/dev.txt --output-file locks/survey.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra fuzz --all-build-deps --constraint locks/dev.txt --output-file locks/fuzz.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --upgrade --extra audit --output-file locks/audit.txt pyproject.toml
 
 .venv/base:
 	$(PYTHON) -m venv .venv
@@ -82,5 +100,17 @@ lock: .venv/base
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/survey.txt
 	@touch $@
 
+# The same; atheris has builds for few versions of Python, and fuzz/run.py says what is left without it.
+.venv/fuzz: locks/fuzz.txt .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r locks/fuzz.txt \
+		|| echo 'NOT GUIDED: atheris cannot be installed for this Python' >&2
+	@touch $@
+
+# Apart, so that tools are not taken for what they look at.
+.venv-audit/made: locks/audit.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r locks/audit.txt
+	@touch $@
+
 clean:
-	rm -rf .venv layercensus-demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-audit .fuzz dist layercensus-demo .mypy_cache .ruff_cache .pytest_cache

@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
 
 from layercensus import __version__
+from layercensus.command_parser import Parser, epilog_of
 from layercensus.errors import Fault, UsageError
 from layercensus.option_values import day, given, image, label, name, release, seconds, tag, up_to, uuid, whole_number
 
@@ -26,21 +26,20 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with our errors: one line that says what to do next."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, fault=Fault.USAGE, next_step=f"see {self.prog} --help")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Every command and option, one place; docs and README are held to it by a test."""
-    parser = _Parser(prog="layercensus", description=_QUESTION)
+    parser = Parser(prog="layercensus", description=_QUESTION)
     parser.add_argument("--version", action="version", version=f"layercensus {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        return commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=epilog_of(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
 
     _add_inspect(command("inspect", "what is layered on the machines that these documents show"))
     _add_import(command("import", "put inspected machines into a lake, a cluster a folder"))

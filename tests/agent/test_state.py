@@ -120,7 +120,18 @@ def test_a_look_travels_whole(look: Look) -> None:
     assert parse_look(look.to_bytes()) == look
 
 
-@pytest.mark.parametrize("data", [b"", READ.to_bytes()[:-4], b"[]", b"7", b"null", b"[[1],2,3,4]", b"\xff", b"{}"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", READ.to_bytes()[:-4], b"[]", b"7", b"null", b"[[1],2,3,4]", b"\xff", b"{}", b"[" * 100_000),
+        *(
+            b'[{}, null, null, ""]',
+            b'["abc", null, null, ""]',
+            b'[[1, 2, "x"], null, null, ""]',
+            b'[null, 7, null, ""]',
+        ),
+    ],
+)
 def test_a_child_that_did_not_say_all_is_a_failed_read(data: bytes) -> None:
     look = parse_look(data)
     assert look.facts is None

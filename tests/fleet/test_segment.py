@@ -210,11 +210,13 @@ REPORT = report_bytes(REPORTS[0], [CLEAN, PACKAGES].index)
         b"K\x00\x00\x00\x00{}",
         b"K\x00\x00\x00\x00[]",
         b"K\x00\x00\x00\x00\xff",
+        b"K\x00\x00\x00\x00" + b"[" * 100_000,
         b'K\x00\x00\x00\x00["of_a_later_version", [], "00", "00"]',
     ],
     ids=[
         "kinds that were not defined", "another letter", "a report without content", "a report that is short", "a kind without number",
-        "a kind without JSON", "a kind that is an object", "an empty kind", "no UTF-8", "a series of a later version",
+        "a kind without JSON", "a kind that is an object", "an empty kind", "no UTF-8",
+        "a kind deeper than a stack", "a series of a later version",
     ],
 )  # fmt: skip
 def test_a_whole_record_that_means_nothing_is_damage(content: bytes) -> None:

@@ -54,6 +54,8 @@ def test_series_come_in_the_order_of_their_labels() -> None:
         {"resultType": "matrix", "result": [{"metric": {}, "values": [[1]]}]},
         {"resultType": "matrix", "result": [{"metric": {}, "values": [[1, "x"]]}]},
         {"resultType": "matrix", "result": [{"metric": {}, "values": [["x", "1"]]}]},
+        {"resultType": "matrix", "result": [{"metric": {}, "values": [["x" * 1000, "1"]]}]},
+        {"resultType": "matrix", "result": [{"metric": {}, "values": [[[], "1"]]}]},
         {"resultType": "matrix", "result": [{"metric": {}, "values": [[float("inf"), "1"]]}]},
         {"resultType": "matrix", "result": [{"metric": {}, "values": [[10**400, "1"]]}]},
     ],

@@ -1,6 +1,7 @@
 """`bootc status` in all its forms: every published document exact, and what the document can never say."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +229,17 @@ name: second
     }
     assert document["status"] == {"addresses": [{"address": "10.0.0.1", "type": "InternalIP"}], "images": []}
     assert "name" not in document
+
+
+LONG = {
+    "blank lines": "status:\n" + "\n" * 60_000,
+    "lines of signs": "status:\n" + ":\n" * 60_000,
+    "blanks within a value": "● Booted image: x\n  Digest: x" + " " * 100_000 + "x\n",
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_time_grows_with_the_length_of_a_text_and_not_with_its_square(text: str) -> None:
+    started = time.process_time()
+    parse_bootc(text)
+    assert time.process_time() - started < 1.0

@@ -174,3 +174,15 @@ def test_time_grows_with_the_length_of_a_paste_and_not_with_its_square(surroundi
     started = time.process_time()
     list(parse_document(f"{TEXT}\n{surroundings}", "log"))
     assert time.process_time() - started < 1.0
+
+
+def test_time_grows_with_the_number_of_broken_objects_and_the_rest_is_said_to_be_unread(
+    deployment: Deployment, status: Status
+) -> None:
+    """Each is looked for from the beginning to say its line; a host behind very many of them is none that is clean."""
+    started = time.process_time()
+    machines = list(parse_document('"deployments":\n' + "{\n" * 100_000 + status(deployment()), "paste"))
+    assert time.process_time() - started < 1.0
+    assert len(machines) == 1001
+    assert {machine.readability for machine in machines} == {Readability.UNKNOWN}
+    assert "what follows was not read" in machines[-1].problems[0]

@@ -75,7 +75,10 @@ def test_a_package_list_counts_the_epoch_as_text_and_public_keys_not() -> None:
     assert package_list(layered()) is None
 
 
-@pytest.mark.parametrize("row", [(), ("a",), ("a", "x", "1", "1", "x"), ("a", 0, "1", "1", "x"), "abcde", None])
+@pytest.mark.parametrize(
+    "row",
+    [(), ("a",), ("a", "x", "1", "1", "x"), ("a", "0" * 5000, "1", "1", "x"), ("a", 0, "1", "1", "x"), "abcde", None],
+)
 def test_a_package_that_is_none_is_an_error(row: object) -> None:
     with pytest.raises(CommitError):
         package_set([row])

@@ -52,7 +52,7 @@ def read_client_ca(api: Api) -> str:
         request = Request(where, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})  # noqa: S310
         with opener.open(request, timeout=api.timeout_seconds) as answer:
             text = json.loads(answer.read(_MAX_BYTES))["data"][_KEY]
-    except (URLError, OSError, ValueError, KeyError, TypeError) as error:
+    except (URLError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise LayerCensusError(
             f"the client authorities cannot be read: {type(error).__name__}: {error}",
             where=where,

@@ -59,10 +59,15 @@ class Look:
 def parse_look(data: bytes) -> Look:
     """A child's look; one that says nothing whole (it was killed, it ran out of memory) is a failed read."""
     try:
-        stamp, facts, reason, problem = json.loads(data)
-        return Look(None if stamp is None else (stamp[0], stamp[1], stamp[2]), facts, reason, problem)
-    except (ValueError, TypeError, IndexError, RecursionError):
-        return Look(reason="other", problem="the child that read ended before it answered")
+        said = json.loads(data)
+    except (ValueError, RecursionError):
+        said = None
+    match said:
+        case [None, None | str() as facts, None | str() as reason, str(problem)]:
+            return Look(None, facts, reason, problem)
+        case [[int(inode), int(mtime), int(ctime)], None | str() as facts, None | str() as reason, str(problem)]:
+            return Look((inode, mtime, ctime), facts, reason, problem)
+    return Look(reason="other", problem="the child that read ended before it answered")
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def parse_segment(data: bytes) -> Iterator[Report]:
                 tuples.clear()
             else:
                 report = _report(content, kinds, tuples)
-        except (KeyError, ValueError, TypeError, struct.error) as error:
+        except (KeyError, ValueError, TypeError, RecursionError, struct.error) as error:
             raise DamagedError(position) from error
         if report is not None:
             yield report

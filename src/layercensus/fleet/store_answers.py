@@ -137,7 +137,10 @@ def parse_failure(status: int, body: bytes) -> Failure:
     return Failure(what, remedy, _NEXT_STEPS.get(status, ""))
 
 
-def _milliseconds(seconds: float) -> int:
+def _milliseconds(seconds: Any) -> int:
+    """Raises `TypeError` for what is no number: a text times a thousand is a text, and a long one."""
+    if not isinstance(seconds, int | float):
+        raise TypeError
     return math.floor(seconds * 1000 + 0.5)
 
 

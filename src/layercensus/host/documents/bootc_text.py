@@ -30,9 +30,9 @@ from layercensus.model import Deployment, Readability, Unlocked
 
 _SLOT = re.compile(r"^\W{0,8}(Booted|Staged|Rollback|Other) (image|ostree|composefs)(?:: (\S+))?\s*$")
 _OLD_SLOT = re.compile(r"^\s*Current (booted|staged|rollback) (?:image: (\S+)|state is (native ostree|unknown))\s*$")
-_ROW = re.compile(r"^\s*(?:Image )?([A-Za-z/][\w/ -]*): (.+?)\s*$")
+_ROW = re.compile(r"^\s*(?:Image )?([A-Za-z/][\w/ -]*): (.+)$")
 _NOT_BOOTC = re.compile(r"^System is not deployed via bootc|^No booted image present", re.MULTILINE)
-_FAILURE = re.compile(r"^\W*(?:ERROR|error): ?(.{1,200})", re.MULTILINE)
+_FAILURE = re.compile(r"^[^\w\n]{0,40}(?:ERROR|error): ?(.{1,200})", re.MULTILINE)
 _ARCH = re.compile(r"\((\w+)\)$")
 _OVERLAYS: Mapping[str, Unlocked] = {
     "transient, read/write": Unlocked.DEVELOPMENT,
@@ -62,7 +62,7 @@ def parse_bootc_text(text: str) -> Reading:
     for line in text.splitlines():
         if slot := _slot(line):
             slots.append(slot)
-        elif slots and (row := _ROW.match(line)):
+        elif slots and (row := _ROW.match(line.rstrip())):
             slots[-1].rows.setdefault(row[1].lower(), row[2])
     booted = next((slot for slot in slots if slot.name == "booted"), None)
     if booted is None:

@@ -38,6 +38,9 @@ _STATUS_TEXT = re.compile(
     r"^Job for rpm-ostreed|^[* ] \S+ [0-9a-f]{64}\.\d+",
     re.MULTILINE,
 )
+# Each costs a look over all that stands before it, to say its line.
+_MOST_BROKEN = 1000
+_TOO_MANY_BROKEN = f"has more than {_MOST_BROKEN} JSON objects that are broken: what follows was not read"
 _ORIGIN = re.compile(r"^[ \t]*\[origin\][ \t]*$", re.MULTILINE)
 
 
@@ -116,12 +119,16 @@ def _json_machines(text: str, name: str) -> Iterator[Machine]:
     What else stands there (prompts, chatter) is passed over. After a broken object the next one that begins a line, or
     the next status text, is looked for.
     """
-    position = 0
+    position = broken = 0
     while match := _next_start(text, position):
+        if broken == _MOST_BROKEN:
+            yield unreadable(name, _TOO_MANY_BROKEN, source=Source.RPM_OSTREE_JSON)
+            return
         yield from _text_machines(text[position : match.start()], name)
         start = match.end() - 1
         document, position, problem = _decode_at(text, start)
         if problem is not None:
+            broken += 1
             yield unreadable(name, problem, source=Source.RPM_OSTREE_JSON)
             continue
         try:

@@ -11,6 +11,7 @@ client layer is in its `src/libpriv/rpmostree-core.cxx`; sample, as `ostree show
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ from layercensus.model import Nevra
 
 _COMMIT = "(a{sv}aya(say)sstayay)"
 _FOLDER = "(a(say)a(sayay))"
+# An epoch has 32 bits (rpm-spec(7)); int() refuses what is much longer with an error of its own.
+_EPOCH = re.compile(r"[0-9]{1,10}")
 # The public keys in an rpm database are no packages; rpm-ostree and the node image's list leave them out.
 _NO_PACKAGE = "gpg-pubkey"
 
@@ -132,7 +135,7 @@ def package_set(rows: Iterable[object]) -> frozenset[Nevra]:
     packages = []
     for row in rows:
         texts = _texts(row)
-        if len(texts) != 5 or not texts[1].isdecimal():
+        if len(texts) != 5 or not _EPOCH.fullmatch(texts[1]):
             raise CommitError("has a package that is no name, epoch, version, release and architecture")
         name, epoch, version, release, arch = texts
         if name != _NO_PACKAGE:

@@ -105,6 +105,9 @@ def _opened(path: Path) -> Iterator[_Database]:
             yield _Database(connection, file)
     except (sqlite3.Error, OverflowError) as error:
         raise _unreadable(file, f"is a damaged rpm database: {error}") from error
+    except MemoryError as error:
+        # A row of the schema that claims more bytes than SQLite may take for one.
+        raise _unreadable(file, "is a damaged rpm database, or larger than the memory there is") from error
     except UnicodeDecodeError as error:
         # SQLite quotes names out of the file in its message, and Python decodes that.
         raise _unreadable(file, "is a damaged rpm database: its schema is no text") from error
