@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,21 +95,19 @@ def _fuzz(name: str, seconds: int) -> Result:
 
 
 def _child(module: str, *arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+    from fuzz.targets import MEMORY
+
     command = [sys.executable, "-m", module, *arguments]
-    try:
-        return subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", "ERROR: it did not stop by itself")
+    with tempfile.TemporaryDirectory(prefix="layercensus-fuzz-", dir=MEMORY) as scratch:
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+        environment = {**os.environ, "PYTHONPATH": paths, "LAYERCENSUS_FUZZ_SCRATCH": scratch}
+        try:
+            return subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", errors="replace",
+                timeout=timeout, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 1, "", "ERROR: it did not stop by itself")
 
 
 def _stat(said: str, name: str) -> int:

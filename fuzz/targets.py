@@ -5,12 +5,14 @@ A target takes bytes as they come from outside and hands them to the parsers tha
 the seeds really reach it.
 """
 
+import atexit
 import base64
 import contextlib
 import hashlib
 import hmac
 import io
 import os
+import shutil
 import struct
 import tempfile
 import zlib
@@ -66,6 +68,8 @@ from layercensus.model import Machine, Skipped
 NOW_MS = 1_795_608_000_000
 CLUSTER = "6f2a7f0e-0d3c-4b8e-9a51-2f1c7d9e4b60"
 KEYS = tokens.Keys({"k1": b"k" * 32}, "k1", b"p" * 32)
+# Files in memory, where the system has such a place.
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 _HELD_BYTES = 8 * 1024 * 1024
 
 
@@ -199,8 +203,12 @@ def _as_file(data: bytes, read: Callable[[Path], object]) -> None:
 
 @cache
 def _scratch() -> Path:
-    shared = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix=f"fuzz-{os.getpid()}-", dir=shared if shared.is_dir() else None))
+    """A folder of this process; where `fuzz/run.py` says one it takes it away, since libFuzzer ends without a word."""
+    if given := os.environ.get("LAYERCENSUS_FUZZ_SCRATCH"):
+        return Path(given)
+    made = Path(tempfile.mkdtemp(prefix="layercensus-fuzz-", dir=MEMORY))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def _rpmdb(data: bytes) -> None:
