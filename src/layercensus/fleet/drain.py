@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from heapq import merge
 from pathlib import Path
 
 from layercensus.errors import LayerCensusError
 from layercensus.fleet.event_log import log
 from layercensus.fleet.fleet_rows import row_of
-from layercensus.fleet.inbox import Sealed, has_reports, read_sealed, remove_creating, remove_sealed
+from layercensus.fleet.inbox import Sealed, begun_ms, has_reports, read_sealed, remove_creating, remove_sealed
 from layercensus.fleet.shared_folders import lock_file, remove_if_unused
 from layercensus.fleet.snapshots import Assembly, Snapshot
 from layercensus.model import Row
@@ -140,23 +141,23 @@ class Drain:
         """Reports and torn files that were read, and what could not be."""
         reports = torn = 0
         try:
-            for folder in self._folders():
-                known = frozenset(one.path for one in self._sources.values())
-                for sealed in read_sealed(folder, known):
-                    source = self._next_source
-                    self._next_source += 1
-                    # What is in it is remembered once, by the assembly.
-                    self._sources[source] = replace(sealed, reports=[])
-                    for report in sealed.reports:
-                        self.assembly.take(report, source)
-                    reports += len(sealed.reports)
-                    torn += sealed.torn or sealed.damaged
-                    if sealed.damaged:
-                        log(
-                            "inbox_file_damaged",
-                            file=str(sealed.path),
-                            next="what is whole in it is kept; look at the disk",
-                        )
+            known = frozenset(one.path for one in self._sources.values())
+            inboxes = [read_sealed(folder, known) for folder in self._folders()]
+            for sealed in merge(*inboxes, key=lambda one: begun_ms(one.path)):
+                source = self._next_source
+                self._next_source += 1
+                # What is in it is remembered once, by the assembly.
+                self._sources[source] = replace(sealed, reports=[])
+                for report in sealed.reports:
+                    self.assembly.take(report, source)
+                reports += len(sealed.reports)
+                torn += sealed.torn or sealed.damaged
+                if sealed.damaged:
+                    log(
+                        "inbox_file_damaged",
+                        file=str(sealed.path),
+                        next="what is whole in it is kept; look at the disk",
+                    )
         except OSError as error:
             return reports, torn, str(error)
         return reports, torn, ""

@@ -152,12 +152,19 @@ class Sealed:
     damaged: bool = False
 
 
-def read_sealed(folder: Path, known: frozenset[Path]) -> Iterator[Sealed]:
-    """Files that no one writes, but for those that are known; those of writers that died among them.
+def begun_ms(path: Path) -> int:
+    """When a file was begun, by its name; 0 for a name that is none of ours."""
+    parts = path.stem.rsplit("-", 2)
+    return int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else 0
 
-    Raises `OSError`.
+
+def read_sealed(folder: Path, known: frozenset[Path]) -> Iterator[Sealed]:
+    """Files that no one writes, but for those that are known, the oldest first; those of writers that died among them.
+
+    What is sent again hours later is in a younger file, so that of a part the first time it came counts, also where all
+    are read at once after a crash. Raises `OSError`.
     """
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: (begun_ms(path), path.name)):
         if path.suffix == _OPEN and _is_orphan(path):
             path = path.rename(path.with_suffix(_SEALED))  # noqa: PLW2901 - the same file by its new name
         if path.suffix == _SEALED and path not in known:
