@@ -1,7 +1,8 @@
 """What must come out, from the list of events alone: nothing here is from the code under test.
 
 A machine that an agent read counts as what it was when it was read, for three hours; any other is unknown. A snapshot
-counts if all of its series were acknowledged. Of those of a day the one with the newest timestamp is the row.
+counts if all of its series were acknowledged. Of those of a day the one with the newest timestamp is the row; what comes
+late and is no newer than what an earlier day had is no news.
 """
 
 from collections import defaultdict
@@ -80,8 +81,10 @@ class Acknowledged:
         return sorted(allowed, key=lambda one: one.at, reverse=True)
 
     def must_have_row(self, cluster: str, day: int) -> bool:
-        """Whether there must be a row of that day."""
-        return any(one.is_certain and one.day == day for one in self.snapshots[cluster].values())
+        """Whether there must be a row of that day: not where all that came is as old as what came before, and late."""
+        whole = [one for one in self.snapshots[cluster].values() if one.is_whole]
+        before = max((one.recorded.at for one in whole if one.day < day), default=-1)
+        return any(one.is_certain and one.day == day and one.recorded.at > before for one in whole)
 
 
 def sums(rows: Iterable[Mapping[str, int]]) -> dict[str, int]:
