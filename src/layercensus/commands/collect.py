@@ -26,6 +26,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
         raise UsageError("TLS needs a certificate and its key", fault=Fault.USAGE, next_step=next_step)
     host, port = parse_listen(options.listen or DEFAULT_LISTEN, DEFAULT_LISTEN)
     keys, lake = Path(options.keys).absolute(), Path(options.lake).absolute()
+    page = _page(options, lake)
     read_keys(keys)
     with lake_for_writing(lake):
         # It is made, or it is said at once why it cannot be one.
@@ -47,7 +48,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
         pseudonymous=options.pseudonymous,
     )
     yield from ()
-    return serve(plan, LakeDoor(partial(write_rows, lake), partial(refresh, lake)), _page(options, lake))
+    return serve(plan, LakeDoor(partial(write_rows, lake), partial(refresh, lake)), page)
 
 
 def _page(options: Namespace, lake: Path) -> PageDoor | None:
