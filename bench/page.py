@@ -71,7 +71,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         lake = Path(READY_LAKE) if READY_LAKE else Path(folder) / "lake"
         if not READY_LAKE:
-            made = run_command(["simulate", "--clusters", str(CLUSTERS), "--days", str(DAYS), "--lake", str(lake)])
+            sizes = ["--clusters", str(CLUSTERS), "--days", str(DAYS), "--seed", "1"]
+            made = run_command(["simulate", *sizes, "--lake", str(lake)])
             if made:
                 return made
         for least in (None, 10):
