@@ -19,7 +19,7 @@ from layercensus.lake.population import refresh
 from layercensus.lake.storage import write_rows
 from layercensus.model import Row
 
-CLUSTERS, DAYS, FIRST = 1000, 30, date(2026, 3, 1)
+CLUSTERS, DAYS, FIRST = 3000, 30, date(2026, 3, 1)
 
 
 def report(*arguments: str, environment: dict[str, str] = ENVIRONMENT) -> subprocess.CompletedProcess[str]:
