@@ -343,12 +343,12 @@ def rows_by_day(asking: Asking) -> Pairs:
 def ours_top(asking: Asking, day: date) -> Answer:
     """What part of the packages the first hundredth of the clusters holds, from runs of equal clusters."""
     rows: list[dict[str, Any]] = asking.ask("concentration", signal=SIGNAL, as_of=day.isoformat())
-    left = math.ceil(sum(row["clusters"] for row in rows) / 100)
+    left = math.ceil(sum(row["units"] for row in rows) / 100)
     held = 0
     for row in rows:
-        taken = min(left, row["clusters"])
+        taken = min(left, row["units"])
         held, left = held + taken * row["packages_each"], left - taken
-    return {"": held / sum(row["packages_each"] * row["clusters"] for row in rows)}
+    return {"": held / sum(row["packages_each"] * row["units"] for row in rows)}
 
 
 def write_series(asking: Asking, file: Path, unit: str, end: str) -> None:
