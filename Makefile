@@ -57,14 +57,9 @@ format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/python support/docs.py
 
-bench: .venv/all
-	$(BIN)/python bench/inspect_files.py
-	$(BIN)/python bench/sysroot.py
-	$(BIN)/python bench/agent.py
-	$(BIN)/python bench/collector.py
-	$(BIN)/python bench/import_prometheus.py
-	$(BIN)/python bench/lake.py
-	$(BIN)/python bench/page.py
+# Every room beside its peers, about half an hour on a machine that does nothing else; writes docs/performance.md.
+bench: .venv/spark
+	$(BIN)/python bench/run.py --write
 
 # New versions of what we depend on; the result goes to review like any change.
 lock: .venv/base

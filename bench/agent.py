@@ -1,4 +1,4 @@
-"""The agent beside Debian's node_exporter, both idle and scraped, over a real layered sysroot, in one run.
+"""The agent beside Debian's node_exporter, scraped, and by itself, over a real layered sysroot, in one run.
 
 Ours runs with /usr/bin/python3, plain and through TLS with client certificates; so does node_exporter, with its default
 collectors. Each round puts 1,000 scrapes, two at a time over connections that stay, to each in turn. Resident memory is
@@ -24,6 +24,7 @@ from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
+from bench.figures import end_unmeasured, rounds, tell
 from bench.layered_sysroot import layered_sysroot
 from tests.agent.certificates import OPENSSL, Authority
 from tests.agent.running import SOURCE, command
@@ -34,7 +35,7 @@ from layercensus.agent.state import Schedule
 NODE_EXPORTER = "prometheus-node-exporter"
 PYTHON = "/usr/bin/python3"
 CLIENT = "system:serviceaccount:openshift-monitoring:prometheus-k8s"
-ROUNDS = 5
+ROUNDS = rounds(5)
 SCRAPES = 1000
 AT_ONCE = 2
 IDLE_SECONDS = 10.0
@@ -190,33 +191,25 @@ def bench(root: Path, folder: Path) -> None:
             for server in started.values():
                 server.measure()
         report(started)
-        before = cpu_with_children_seconds(started["node_exporter"].pid)
-        time.sleep(IDLE_SECONDS)
-        peer_idle = (cpu_with_children_seconds(started["node_exporter"].pid) - before) / IDLE_SECONDS
-    ours = idle_seconds_an_hour(root)
-    print(
-        f"idle: ours {ours:.2f} s CPU an hour = {ours / 36:.4f} % of a core (goal: below 0.01 %); "
-        f"node_exporter {peer_idle * 100:.2f} % over {IDLE_SECONDS:.0f} s"
-    )
+    tell("idle, CPU of an hour", "s", [idle_seconds_an_hour(root)], goal="0.36, which is 0.01 % of a core")
 
 
 def report(started: Mapping[str, Server]) -> None:
-    """A row for each server, then the ratios."""
-    print(f"{SCRAPES} scrapes a round, {ROUNDS} rounds in turn; CPU a scrape as min / median / max of rounds")
-    print(f"{'':20} {'resident MiB':>12} {'CPU ms a scrape':>23} {'p50 ms':>8} {'p99 ms':>8}")
-    for name, server in started.items():
-        low, middle, high = min(server.cpu_ms), statistics.median(server.cpu_ms), max(server.cpu_ms)
-        latencies = statistics.quantiles(server.latencies_ms, n=100)
-        print(
-            f"{name:20} {server.resident_mib:12.1f} {low:9.3f} /{middle:6.3f} /{high:6.3f}"
-            f" {latencies[49]:8.2f} {latencies[98]:8.2f}"
-        )
-    peer = started["node_exporter"]
-    for name, goal in (("ours", 1.25), ("ours, TLS", 1.35)):
-        own = started[name]
-        memory = own.resident_mib / peer.resident_mib
-        cpu = statistics.median(one / other for one, other in zip(own.cpu_ms, peer.cpu_ms, strict=True))
-        print(f"{name} : node_exporter = {memory:.2f} memory (goal: at most {goal}), {cpu:.3f} CPU (at most 0.05)")
+    """Ours beside the peer; through TLS beside the peer through TLS, and as the goal has it, beside the plain peer."""
+    print(f"{SCRAPES} scrapes a round, {ROUNDS} rounds in turn")
+    for name, peer, goal in (
+        ("ours", "node_exporter", "at most 1.25"),
+        ("ours, TLS", "node_exporter", "at most 1.35"),
+        ("ours, TLS", "node_exporter, TLS", ""),
+    ):
+        own, other = started[name], started[peer]
+        through = " through TLS" if own.tls else ""
+        what = f"resident memory{through}, after {SCRAPES:,} scrapes"
+        tell(what, "MiB", [own.resident_mib], peer, [other.resident_mib], goal=goal)
+        tell(f"a scrape{through}, CPU", "ms", own.cpu_ms, peer, other.cpu_ms, goal=goal and "at most 0.05")
+        for percentile in (50, 99):
+            at_client = [[statistics.quantiles(one.latencies_ms, n=100)[percentile - 1]] for one in (own, other)]
+            tell(f"a scrape{through}, p{percentile} at the client", "ms", at_client[0], peer, at_client[1])
 
 
 def main() -> None:
@@ -226,8 +219,7 @@ def main() -> None:
         if shutil.which(program) is None:
             missing = f"{missing + ', ' if missing else ''}{program} (Debian package: {program})"
     if missing is not None or OPENSSL is None:
-        print(f"NOT MEASURED, missing: {missing}")
-        sys.exit(1 if os.environ.get("CI") else 0)
+        end_unmeasured(str(missing))
     with layered_sysroot() as (sysroot, deployment), tempfile.TemporaryDirectory() as folder:
         root = sysroot.path.with_name("root")
         (root / "etc").mkdir(parents=True)

@@ -1,23 +1,25 @@
 """The collector beside Prometheus and VictoriaMetrics as remote-write receivers, on one core each, in one run.
 
-One request is one cluster's report: ten series, one sample each, snappy, with a token of its own; times advance. wrk
+One request is one cluster's report: its version and ten series, one sample each, snappy, with a token of its own; times
+advance. wrk
 sends requests made beforehand from another core; how busy it was is printed. Every server has core 0 for all of its
 processes. Ours answers after a sync to the disk, with every check on, and its figure is sustained: the drain into the
 lake has ended, and its CPU is counted. The peers neither sync before they answer nor know who sends. Needs Debian's
 prometheus, victoria-metrics and wrk.
+
+LAYERCENSUS_BENCH_ROUNDS, _CLUSTERS (of which the memory of each is told), _SECONDS (of one load): sizes.
 """
 
 import os
 import shutil
 import signal
 import socket
-import statistics
 import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,18 +31,19 @@ import cramjam
 import duckdb
 
 sys.path.append(str(Path(__file__).parents[1]))
+from bench.figures import end_unmeasured, fleet_size, growing, rounds, tell, tell_growth
 from tests.agent.running import SOURCE
 
 from layercensus.fleet.key_file import read_or_make_keys
 from layercensus.fleet.tokens import issue_token
 
-CLUSTERS = 50_000
-ROUNDS = int(os.environ.get("LAYERCENSUS_BENCH_ROUNDS", "2"))
+ROUNDS = rounds(3)
 # Loads that follow one another before the drain is waited for: a day is written each 15 seconds.
 PARTS = 3
-SECONDS = 8
+SECONDS = int(os.environ.get("LAYERCENSUS_BENCH_SECONDS", "6"))
 CONNECTIONS = (64, 256)
-MEMORY_CLUSTERS = 100_000
+MEMORY_CLUSTERS = fleet_size(100_000)
+SENDERS = MEMORY_CLUSTERS // 2
 DEADLINE_SECONDS = 300.0
 PROGRAMS = {"prometheus": "prometheus", "victoria-metrics": "victoria-metrics", "wrk": "wrk"}
 CLASSES = ("clean", "extensions", "overrides", "packages", "unknown")
@@ -57,10 +60,13 @@ while true do
   requests[count] = file:read(a + b * 256 + c * 65536 + d * 16777216)
 end
 file:close()
-local next = 0
+local next, once = 0, os.getenv("ONCE")
 request = function()
   next = next + 1
-  if next > count then next = 1 end
+  if next > count then
+    next = 1
+    if once then wrk.thread:stop() end
+  end
   return requests[next]
 end
 """
@@ -88,18 +94,13 @@ def series(labels: dict[str, str], value: float, timestamp: int) -> bytes:
 
 
 def report(cluster: str, timestamp: int) -> bytes:
-    """Ten series of one cluster."""
+    """What one cluster sends: its version, and ten series."""
     common = {"cluster_id": cluster, "prometheus": "openshift-monitoring/k8s", "prometheus_replica": "prometheus-k8s-0"}
     recorded = "cluster:usage:local_layering_nodes"
     parts = [series({**common, "__name__": f"{recorded}:count", "layering": one}, 3.0, timestamp) for one in CLASSES]
     needs = [series({**common, "__name__": f"{recorded}_by_need:count", "need": one}, 1.0, timestamp) for one in NEEDS]
-    return b"".join([*parts, *needs])
-
-
-def version(cluster: str, timestamp: int) -> bytes:
-    """What a cluster says of itself."""
-    labels = {"__name__": "cluster_version", "cluster_id": cluster, "type": "current", "version": "4.14.30"}
-    return series({**labels, "prometheus_replica": "prometheus-k8s-0"}, 1.0, timestamp)
+    version = {**common, "__name__": "cluster_version", "type": "current", "version": "4.14.30"}
+    return b"".join([series(version, 1.0, timestamp), *parts, *needs])
 
 
 def request(body: bytes, token: str) -> bytes:
@@ -123,14 +124,14 @@ class Senders:
     tokens: list[str]
     timestamp: int
 
-    def write(self, path: Path, make: Callable[[str, int], bytes], requests: int) -> None:
+    def write(self, path: Path, requests: int) -> None:
         """So many requests, cluster after cluster, 15 seconds between two of one cluster."""
         with path.open("wb") as file:
             for number in range(requests):
                 if number % len(self.ids) == 0:
                     self.timestamp += 15_000
                 index = number % len(self.ids)
-                file.write(request(make(str(self.ids[index]), self.timestamp), self.tokens[index]))
+                file.write(request(report(str(self.ids[index]), self.timestamp), self.tokens[index]))
 
 
 @dataclass
@@ -209,15 +210,16 @@ class Load(NamedTuple):
     busy: float
 
 
-def load(target: Receiver, requests: Path, connections: int, seconds: int, script: Path) -> Load:
-    """Load a server. What is not answered 2xx is printed."""
+def load(  # noqa: PLR0913 - what wrk is told
+    target: Receiver, requests: Path, connections: int, seconds: int, script: Path, *, once: bool = False
+) -> Load:
+    """Load a server; after the last request come the same or, `once`, none. What is not answered 2xx is printed."""
     command = [
         *("taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}"),
         *("-s", str(script), f"http://127.0.0.1:{target.port}/"),
     ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "REQUESTS": str(requests)}
-    )
+    told = {"REQUESTS": str(requests)} | ({"ONCE": "1"} if once else {})
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **told})
     output = process.stdout.read() if process.stdout else ""
     _, _, usage = os.wait4(process.pid, 0)
     line = next(line for line in output.splitlines() if "requests in" in line).split()
@@ -227,16 +229,21 @@ def load(target: Receiver, requests: Path, connections: int, seconds: int, scrip
     return Load(int(line[0]), took, (usage.ru_utime + usage.ru_stime) / took)
 
 
+def seconds_of(requests: int) -> int:
+    """In which every server here has taken so many: wrk waits for the end of its time in any case."""
+    return 2 + requests // 5_000
+
+
 def measure(targets: list[Receiver], lake: Path, senders: Senders, folder: Path, script: Path) -> None:
     """Rounds in turn; every file of requests goes to all, so that all get the same."""
     files = [folder / f"requests-{number}" for number in range(PARTS)]
-    senders.write(files[0], lambda cluster, at: version(cluster, at) + report(cluster, at), len(senders.ids))
+    senders.write(files[0], len(senders.ids))
     for target in targets:
-        load(target, files[0], 64, max(3, SECONDS // 2), script)
+        load(target, files[0], 64, seconds_of(len(senders.ids)), script, once=True)
     for _ in range(ROUNDS):
         for connections in CONNECTIONS:
             for file in files:
-                senders.write(file, report, 40_000 * SECONDS)
+                senders.write(file, 40_000 * SECONDS)
             for target in targets:
                 before = target.cpu_seconds()
                 loads = [load(target, file, connections, SECONDS, script) for file in files]
@@ -261,43 +268,34 @@ def await_drained(lake: Path) -> None:
 
 
 def show(targets: list[Receiver]) -> None:
-    """A row for each, then the ratios round by round."""
-    print(
-        f"{'':18}"
-        + "".join(f"{f'{one} conns: /s':>16}{'per core second: min / median / max':>40}" for one in CONNECTIONS)
-    )
-    for target in targets:
-        cells = []
-        for connections in CONNECTIONS:
-            rates, cores = target.per_second[connections], target.per_core_second[connections]
-            spread = f"{min(cores):.0f} / {statistics.median(cores):.0f} / {max(cores):.0f}"
-            cells.append(f"{statistics.median(rates):16.0f}{spread:>40}")
-        print(f"{target.name:18}{''.join(cells)}   {target.resident_mib:.0f} MiB")
+    """Ours beside each peer."""
     ours, *peers = targets
     for peer in peers:
         for connections in CONNECTIONS:
-            pairs = zip(ours.per_core_second[connections], peer.per_core_second[connections], strict=True)
-            ratio = statistics.median(one / other for one, other in pairs)
-            print(f"ours : {peer.name}, {connections} connections, requests per core second = {ratio:.2f}")
+            what = f"reports taken, a second of one core, {connections} connections"
+            tell(what, "a core second", ours.per_core_second[connections], peer.name, peer.per_core_second[connections])
+        what = "resident memory, all processes"
+        tell(what, "MiB", [ours.resident_mib], peer.name, [peer.resident_mib])
 
 
 def memory_per_cluster(keys: Path, folder: Path, script: Path) -> None:
-    """What a cluster costs that is known: one report each of many, memory before and after, drained."""
+    """What a cluster costs that is known: one report of each, more and more of them, memory after each is drained."""
     lake, port = folder / "many", free_port()
+    sizes = growing(MEMORY_CLUSTERS)
     senders = make_senders(keys, MEMORY_CLUSTERS)
-    few, many = folder / "few", folder / "requests"
-    senders.write(few, lambda cluster, at: version(cluster, at) + report(cluster, at), 2_000)
-    senders.write(many, lambda cluster, at: version(cluster, at) + report(cluster, at), MEMORY_CLUSTERS)
+    found = []
     with receiver("ours-many", ours(lake, keys, port), port, "/healthz", folder) as target:
-        found = []
-        for file in (few, many):
-            load(target, file, 64, 12, script)
+        for size in sizes:
+            requests = folder / "requests"
+            senders.write(requests, size)
+            load(target, requests, 64, seconds_of(size), script, once=True)
             await_drained(lake)
             time.sleep(8)
             found.append(target.memory_mib())
+            tell_growth("resident memory, all processes", "MiB", "known clusters", size, found[-1])
         rows = duckdb.connect().read_parquet(f"{lake}/rows/*/*.parquet").aggregate("count(*)").fetchall()[0][0]
-    per = (found[1] - found[0]) * 1024 / (rows - 2_000)
-    print(f"memory: {per:.2f} KiB for each known cluster ({rows} rows; goal: at most 1)")
+    per = (found[-1] - found[0]) * 1024 / (rows - sizes[0])
+    tell("memory for each known cluster", "KiB", [per], goal="at most 1")
 
 
 def ours(lake: Path, keys: Path, port: int) -> list[str]:
@@ -320,13 +318,12 @@ def main() -> None:
         f"{program} (Debian package: {package})" for program, package in PROGRAMS.items() if not shutil.which(program)
     ]
     if missing:
-        print(f"NOT MEASURED, missing: {', '.join(missing)}")
-        sys.exit(1 if os.environ.get("CI") else 0)
+        end_unmeasured(", ".join(missing))
     with tempfile.TemporaryDirectory(prefix="layercensus-bench-") as name:
         folder = Path(name)
         script, keys, lake = folder / "replay.lua", folder / "keys", folder / "lake"
         script.write_text(SCRIPT)
-        senders = make_senders(keys, CLUSTERS)
+        senders = make_senders(keys, SENDERS)
         ports = [free_port() for _ in range(3)]
         prometheus = [
             *("prometheus", f"--storage.tsdb.path={folder}/prometheus", f"--web.listen-address=127.0.0.1:{ports[1]}"),

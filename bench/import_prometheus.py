@@ -1,10 +1,12 @@
-"""What an import from a store of series costs: requests, samples, seconds, memory. Prints each, for one day of a fleet.
+"""What an import of a day from a store of series costs, beside the same requests asked and their JSON decoded.
 
-A real Prometheus holds the last twenty minutes of a day of 2,000 clusters, a sample each 30 seconds, of 18 series: the
-classes, the needs, the version, the platform and six counts of nodes. Needs Debian's prometheus.
+A real Prometheus holds the last twenty minutes of a day of up to 2,000 clusters, a sample each 30 seconds, of 18
+series: the classes, the needs, the version, the platform and six counts of nodes. The peer is what the store and JSON
+in Python take alone, as a whole process. Needs Debian's prometheus.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
+from bench.figures import end_unmeasured, fleet_size, growing, rounds, tell, tell_growth
 from tests.agent.running import SOURCE
 from tests.real.stores import (
     CLASSES,
@@ -30,7 +33,8 @@ from tests.real.stores import (
     sample,
 )
 
-CLUSTERS = int(os.environ.get("CLUSTERS", "2000"))
+CLUSTERS = fleet_size(2000)
+ROUNDS = rounds(5)
 STEP = 30_000
 KEPT = 20 * 60_000
 
@@ -40,9 +44,9 @@ from layercensus.cli import main
 from layercensus.fleet import store, store_days
 asked, read = [], 0
 
-def ask(self, path, parameters, ask=store.Store.ask):
-    asked.append(path)
-    return ask(self, path, parameters)
+def read_address(self, address, read_address=store.Store._read):
+    asked.append(address)
+    return read_address(self, address)
 
 def parse(answer, parse=store_days.parse_series):
     global read
@@ -50,16 +54,26 @@ def parse(answer, parse=store_days.parse_series):
     read += sum(len(one.samples) for one in found)
     return found
 
-store.Store.ask, store_days.parse_series = ask, parse
-code = main(sys.argv[1:])
+store.Store._read, store_days.parse_series = read_address, parse
+code = main(sys.argv[2:])
+open(sys.argv[1], "w").write("".join(f"{address}\\n" for address in asked))
 most = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(len(asked), read, int(most) // 1024, file=sys.stderr)
+print(read, int(most) // 1024, file=sys.stderr)
 sys.exit(code)
+"""
+PEER = """
+import gzip, json, sys
+from urllib.request import Request, urlopen
+for address in open(sys.argv[1]):
+    with urlopen(Request(address.strip(), headers={"Accept-Encoding": "gzip"})) as answer:
+        body = answer.read()
+        json.loads(gzip.decompress(body) if answer.headers["Content-Encoding"] == "gzip" else body)
 """
 
 
-def fleet(first: int, last: int) -> Iterator[Sample]:
-    for number in range(CLUSTERS):
+def fleet(clusters: int, first: int, last: int) -> Iterator[Sample]:
+    """The samples of so many clusters in that time."""
+    for number in range(clusters):
         who = {"cluster_id": f"{number * 2654435761 % 2**32:08x}-93b5-4d52-9d0a-0f5a7e8f3a11"}
         for at in range(first + number * 13 % STEP, last, STEP):
             for word in CLASSES:
@@ -73,26 +87,49 @@ def fleet(first: int, last: int) -> Iterator[Sample]:
                 yield sample(NODES, at - 5, 3.0, **os_id, **who)
 
 
-def main() -> None:
+def look(folder: Path, clusters: int) -> None:
+    """Import a day of so many clusters and tell what it took."""
     (day,) = past_days(1)
     end = midnight(day) + DAY
-    with tempfile.TemporaryDirectory() as folder:
-        samples = list(fleet(end - KEPT, end))
-        with filled_prometheus(Path(folder) / "store", samples) as store:
-            stored = len(samples)
-            del samples
-            started = time.monotonic()
-            done = subprocess.run(
-                [sys.executable, "-c", PROGRAM, "import", "--prometheus", store.url, "--lake", f"{folder}/lake",
-                 "--since", str(day)],
-                capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(SOURCE)},
-            )  # fmt: skip
-            seconds = time.monotonic() - started
+    samples = list(fleet(clusters, end - KEPT, end))
+    asked = folder / "asked"
+    with filled_prometheus(folder / "store", samples) as store:
+        print(f"{clusters} clusters, {len(samples)} samples in the store")
+        del samples
+        ours: list[float] = []
+        theirs: list[float] = []
+        for number in range(ROUNDS):
+            options = ["--prometheus", store.url, "--lake", str(folder / f"lake-{number}"), "--since", str(day)]
+            seconds, said = run(PROGRAM, str(asked), "import", *options)
+            ours.append(seconds)
+            theirs.append(run(PEER, str(asked))[0])
+    read, megabytes = map(int, said.split()[-2:])
+    requests = len(asked.read_text(encoding="utf-8").splitlines())
+    print(f"{requests} requests, {read} samples read")
+    tell_growth("import of a day, whole process", "s", "clusters", clusters, min(ours))
+    tell_growth("import of a day, peak memory", "MiB", "clusters", clusters, megabytes)
+    if clusters == CLUSTERS:
+        tell(f"import of a day of {clusters:,} clusters", "s", ours, "the same requests, decoded", theirs, limit=True)
+
+
+def run(program: str, *arguments: str) -> tuple[float, str]:
+    """Seconds of a whole process of Python, and what it said on standard error."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    requests, read, megabytes = map(int, done.stderr.split()[-3:])
-    print(done.stdout)
-    print(f"{CLUSTERS} clusters, {stored} samples in the store")
-    print(f"{requests} requests, {read} samples read, {seconds:.1f} s, {read / seconds:.0f} samples/s, {megabytes} MB")
+    return time.perf_counter() - started, done.stderr
+
+
+def main() -> None:
+    """A store for each size."""
+    if shutil.which("promtool") is None:
+        end_unmeasured("prometheus, promtool (Debian package: prometheus)")
+    for clusters in growing(CLUSTERS):
+        with tempfile.TemporaryDirectory() as folder:
+            look(Path(folder), clusters)
 
 
 if __name__ == "__main__":

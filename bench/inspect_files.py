@@ -1,21 +1,23 @@
-"""Documents per second and peak memory of `layercensus inspect`, on 1,000 and 10,000 files, beside a plain JSON load.
+"""Documents per second and peak memory of `layercensus inspect` on 100 to 10,000 files, beside a plain JSON load.
 
 The peer reads and decodes the same files and keeps nothing: what Python takes to look at the documents at all. Both run
-as whole processes, in turn, on the same files; ratios are medians of pairs.
+as whole processes, in turn, on the same files. Needs GNU time.
 """
 
-import os
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))
+from bench.figures import end_unmeasured, growing, rounds, tell, tell_growth
+
 from layercensus.data import list_tree, read_text
 
-ROUNDS = 3
+FILES = 10_000
+TIME = "/usr/bin/time"
+ROUNDS = rounds(5)
 PEER = (
     "import json, pathlib, sys\nfor p in sorted(pathlib.Path(sys.argv[1]).rglob('*.json')): json.loads(p.read_bytes())"
 )
@@ -36,35 +38,33 @@ def make_files(folder: Path, count: int) -> int:
 
 
 def measure(arguments: list[str]) -> tuple[float, float]:
-    """Wall seconds and peak MiB of one process."""
-    started = time.perf_counter()
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, arguments
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    """Wall seconds and peak MiB of one process; the peak from GNU time, as a child of ours begins with our peak."""
+    with tempfile.NamedTemporaryFile("r") as report:
+        started = time.perf_counter()
+        timed = [TIME, "-o", report.name, "-f", "%M", *arguments]
+        subprocess.run(timed, stdout=subprocess.DEVNULL, check=True)
+        return time.perf_counter() - started, int(report.read()) / 1024
 
 
 def main() -> None:
-    """Print one line per size and form, then the ratios."""
-    peaks: dict[tuple[str, int], float] = {}
-    for count in (1_000, 10_000):
+    """Each size and form; beside the peer at the largest."""
+    if not Path(TIME).exists():
+        end_unmeasured("GNU time (Debian package: time)")
+    for count in growing(FILES):
         with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            size = make_files(folder, count)
+            size = make_files(Path(scratch), count)
+            print(f"{count} files, {size / 1e6:.1f} MB")
             for form in ("json", "table"):
                 ours = [sys.executable, "-m", "layercensus", "inspect", "--format", form, scratch]
                 peer = [sys.executable, "-c", PEER, scratch]
                 pairs = [(measure(ours), measure(peer)) for _ in range(ROUNDS)]
-                seconds = statistics.median(pair[0][0] for pair in pairs)
-                peaks[form, count] = max(pair[0][1] for pair in pairs)
-                ratio = statistics.median(pair[0][0] / pair[1][0] for pair in pairs)
-                print(
-                    f"{count:>6} files ({size / 1e6:.0f} MB), {form:<5}: {count / seconds:,.0f} documents/s, "
-                    f"peak {peaks[form, count]:.1f} MiB, {ratio:.2f} x the time of a plain JSON load"
-                )
-    for form in ("json", "table"):
-        print(f"{form}: peak memory of 10,000 files over that of 1,000: {peaks[form, 10_000] / peaks[form, 1_000]:.2f}")
-    print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+                own, other = ([pair[which][0] for pair in pairs] for which in (0, 1))
+                tell_growth(f"inspect --format {form}, whole process", "s", "files", count, min(own))
+                peak = max(pair[0][1] for pair in pairs)
+                tell_growth(f"inspect --format {form}, peak memory", "MiB", "files", count, peak)
+                if count == FILES:
+                    what = f"inspect --format {form}, {FILES:,} files"
+                    tell(what, "s", own, "read and decode the same JSON", other, limit=True)
 
 
 if __name__ == "__main__":

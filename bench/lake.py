@@ -2,15 +2,15 @@
 
 1. A simulated fleet, asked by every engine of `ENGINES`; plain sums over the same rows are the read limit.
 2. A smaller one as series (x: classified machines, y: those with packages), one sample a day, beside a Prometheus with
-   promtool's blocks and a VictoriaMetrics. Their answers are held to ours to 1e-6. VictoriaMetrics is told to forget a
+   promtool's blocks and a VictoriaMetrics. Their answers must be ours to 1e-6. VictoriaMetrics is told to forget a
    series after five minutes, as Prometheus does: by itself it carries the old one on after an upgrade of the cluster.
-3. A quarter of the clusters of 1, and all of them: what each row costs.
+3. A hundredth of the clusters of 1, a tenth and all of them: what each row costs.
 
 Shown are minimum / median / maximum of rounds in which each is asked in turn, up to five times where it is quick, of
-which the best counts; a ratio is of the minima, and of the two of each round. Servers are warm and so is our process,
-the lake open: what opening it takes is shown. One sample a day is less than stores of
-series usually hold, and suits them ill; ours from sums are what recording rules would be there, so those from rows
-stand beside them. Needs Debian's prometheus and victoria-metrics for 2; what is missing is left out, and said.
+which the best counts; a ratio is of the two of each round. Servers are warm and so is our process, the lake open: what
+opening it takes is shown. One sample a day is less than stores of series usually hold, and suits them ill; ours from
+sums are what recording rules would be there, so those from rows stand beside them. Needs Debian's prometheus and
+victoria-metrics for 2; what is missing is left out, and said.
 
 LAYERCENSUS_BENCH_CLUSTERS, _DAYS, _ROUNDS, _SLICE_CLUSTERS, _SLICE_DAYS: sizes. LAYERCENSUS_BENCH_LAKE: a lake that is
 there and up to date, for 1; it is only read, and 3 is left out.
@@ -24,7 +24,6 @@ import math
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,13 +37,18 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+sys.path.append(str(Path(__file__).parents[1]))
+from bench.figures import fleet_size, growing, rounds, spread, tell, tell_growth
+
 from layercensus.cli import main as run_command
 from layercensus.lake.engine import read_engine
 
 SOURCE = Path(__file__).parents[1] / "src"
-CLUSTERS = int(os.environ.get("LAYERCENSUS_BENCH_CLUSTERS", "20000"))
+CLUSTERS = fleet_size(20_000)
+# A fleet as small as can be simulated.
+LEAST = 100
 DAYS = int(os.environ.get("LAYERCENSUS_BENCH_DAYS", "365"))
-ROUNDS = int(os.environ.get("LAYERCENSUS_BENCH_ROUNDS", "7"))
+ROUNDS = rounds(7)
 SLICE_CLUSTERS = int(os.environ.get("LAYERCENSUS_BENCH_SLICE_CLUSTERS", "10000"))
 SLICE_DAYS = int(os.environ.get("LAYERCENSUS_BENCH_SLICE_DAYS", "60"))
 READY_LAKE = os.environ.get("LAYERCENSUS_BENCH_LAKE")
@@ -146,25 +150,9 @@ def best_of(call: Callable[[], Any]) -> float:
     return min(found)
 
 
-def shown(value: float) -> str:
-    """Three digits that count."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def spread(values: Sequence[float], unit: str = "") -> str:
-    """Minimum / median / maximum."""
-    return f"{' / '.join(map(shown, (min(values), statistics.median(values), max(values))))}{unit}"
-
-
-def milliseconds(seconds: Sequence[float]) -> str:
-    """The same of seconds, in milliseconds."""
-    return spread([one * 1000 for one in seconds], " ms")
-
-
-def ratio(one: Sequence[float], other: Sequence[float]) -> str:
-    """How often the other goes into the one: of the least seconds of each, and round by round."""
-    rounds = [first / second for first, second in zip(one, other, strict=True)]
-    return f"{shown(min(one) / min(other))} of minima, {spread(rounds)}"
+def milliseconds(seconds: Sequence[float]) -> list[float]:
+    """The same of seconds."""
+    return [one * 1000 for one in seconds]
 
 
 class Child(NamedTuple):
@@ -240,14 +228,15 @@ def show_asks(lake: Path) -> None:
             answers, times = in_turn(calls)
         print(f"   {name}: {'opening the lake, once':32}{opened * 1000:.0f} ms")
         for call, seconds in times.items():
-            print(f"   {name}: {call:32}{milliseconds(seconds)}")
+            print(f"   {name}: {call:32}{spread(milliseconds(seconds), 'ms')}")
         from_rows, from_sums = answers["trend, from rows"], answers["trend, from sums"]
         assert from_rows == [{key: row[key] for key in NAMES} for row in from_sums], "rows and sums differ"
-        rows, limit = times["trend, from rows"], times["plain sums over the rows"]
-        print(f"   {name}: trend from rows : plain sums = {ratio(rows, limit)} (goal: at most 3.5)")
-        print(f"   {name}: the same, carried rows in both = {ratio(rows, times['plain sums, carried rows too'])}")
-        sums = min(times["trend, from sums"])
-        print(f"   {name}: trend from sums = {sums * 1000:.1f} ms at best (goal: below 50)")
+        rows = milliseconds(times["trend, from rows"])
+        for limit, goal in (("plain sums over the rows", "at most 3.5"), ("plain sums, carried rows too", "")):
+            what = f"{name}, {CLUSTERS:,} clusters, {DAYS} days: trend from rows"
+            tell(what, "ms", rows, limit, milliseconds(times[limit]), limit=True, goal=goal)
+        sums = milliseconds(times["trend, from sums"])
+        tell(f"{name}, {CLUSTERS:,} clusters, {DAYS} days: trend from sums", "ms", sums, goal="below 50")
         print(f"   {name}: equal: the trend from rows and from sums, {len(from_rows)} days")
 
 
@@ -476,9 +465,9 @@ def comparisons(asking: Asking, first: date) -> list[Compared]:
 
     return [
         Compared("one day by release", released, lambda store: on_day(store, share_query(release))),
-        Compared("the same + error", released, lambda store: theirs(release, partial(on_day, store))),
+        Compared("one day by release with errors", released, lambda store: theirs(release, partial(on_day, store))),
         Compared("trend", daily, lambda store: by_day(store, share_query(""))),
-        Compared("the same + error", daily, lambda store: theirs("", partial(by_day, store))),
+        Compared("trend with errors", daily, lambda store: theirs("", partial(by_day, store))),
         Compared("top 1 % of clusters", {"rows": lambda: ours_top(asking, day)}, lambda store: on_day(store, TOP)),
     ]
 
@@ -503,62 +492,51 @@ def show_beside_stores(folder: Path) -> bool:
             calls: dict[str, Callable[[], Any]] = {f"ours, from {way}": call for way, call in one.ours.items()}
             calls |= {store.name: partial(one.theirs, store) for store in stores}
             answers, times = in_turn(calls)
-            print(f"   {one.name:22}" + ", ".join(f"{name} {milliseconds(times[name])}" for name in times))
             for way in one.ours:
                 for store in stores:
-                    ours, theirs = answers[f"ours, from {way}"], answers[store.name]
-                    told = ratio(times[store.name], times[f"ours, from {way}"])
-                    agreed = f"(goal: {goals[store.name]}); {compare(ours, theirs)}"
-                    print(f"   {'':22}{store.name} : ours from {way} = {told} {agreed}")
+                    what = f"{SLICE_CLUSTERS:,} clusters, {SLICE_DAYS} days: {one.name}, from {way}"
+                    assert_equal(what, answers[f"ours, from {way}"], answers[store.name])
+                    own, other = milliseconds(times[f"ours, from {way}"]), milliseconds(times[store.name])
+                    tell(what, "ms", own, store.name, other, goal=f"1 : {goals[store.name]}")
     return complete
 
 
-def compare(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+def assert_equal(what: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
     """Whether two answers agree, of pairs the first where the other has one number."""
 
     def numbers(value: Any) -> tuple[float, ...]:
         return value if isinstance(value, tuple) else (value,)
 
-    if ours.keys() != theirs.keys():
-        return f"DIFFERENT: {len(theirs)} answers, ours {len(ours)}"
+    assert ours.keys() == theirs.keys(), f"{what}: {len(theirs)} answers, ours {len(ours)}"
     most = max(
         abs(other - own) / max(abs(own), 1e-12)
         for key in ours
         for own, other in zip(numbers(ours[key]), numbers(theirs[key]), strict=False)
         if not (math.isnan(own) or math.isnan(other))
     )
-    return "equal" if most <= TOLERANCE else f"DIFFERENT by {most:.2g}"
+    assert most <= TOLERANCE, f"{what}: different by {most:.2g}"
 
 
-def show_growth(lakes: Sequence[Path]) -> None:
-    """Part 3: a lake and one with four times the clusters."""
-    costs: list[dict[str, float]] = []
-    for lake in lakes:
-        anew = layercensus("tidy", "--anew", "--lake", str(lake))
-        reports = [layercensus("report", "--lake", str(lake)) for _ in range(3)]
-        summing = [child("rows", str(lake)) for _ in range(3)]
-        with open_duckdb(lake) as asking:
-            day = {"signal": SIGNAL, "as_of": asking.through.isoformat()}
-            _, times = in_turn({"rows": partial(trend_from_rows, asking), "sums": partial(asking.ask, "trend", **day)})
-            (rows,) = asking.run("SELECT COUNT(*) FROM cluster_days")[0]
-        costs.append(
-            {
-                "rows": rows,
-                "tidy --anew, s": anew.seconds,
-                "tidy --anew, peak MiB": anew.peak_mib,
-                "report, s": min(one.seconds for one in reports),
-                "report, peak MiB": max(one.peak_mib for one in reports),
-                "trend from rows, ms": min(times["rows"]) * 1000,
-                "trend from rows, peak MiB": max(one.peak_mib for one in summing),
-                "trend from sums, ms": min(times["sums"]) * 1000,
-            }
-        )
-    less, more = costs
-    print(f"   {'':28}{'1x':>12}{'4x':>12}{'ratio':>8}   further, per million rows")
-    for name in less:
-        further = (more[name] - less[name]) / (more["rows"] - less["rows"]) * 1e6
-        numbers = "".join(f"{one[name]:12.0f}" if name == "rows" else f"{one[name]:12.2f}" for one in costs)
-        print(f"   {name:28}{numbers}{more[name] / less[name]:8.2f}" + ("" if name == "rows" else f"   {further:.3g}"))
+def show_size(lake: Path, size: int) -> None:
+    """Part 3: what a lake of so many clusters costs."""
+    anew = layercensus("tidy", "--anew", "--lake", str(lake))
+    reports = [layercensus("report", "--lake", str(lake)) for _ in range(3)]
+    summing = [child("rows", str(lake)) for _ in range(3)]
+    with open_duckdb(lake) as asking:
+        day = {"signal": SIGNAL, "as_of": asking.through.isoformat()}
+        _, times = in_turn({"rows": partial(trend_from_rows, asking), "sums": partial(asking.ask, "trend", **day)})
+        (rows,) = asking.run("SELECT COUNT(*) FROM cluster_days")[0]
+    for what, unit, value in (
+        ("rows", "", rows),
+        ("tidy --anew", "s", anew.seconds),
+        ("tidy --anew, peak memory", "MiB", anew.peak_mib),
+        ("report", "s", min(one.seconds for one in reports)),
+        ("report, peak memory", "MiB", max(one.peak_mib for one in reports)),
+        ("trend from rows", "ms", min(times["rows"]) * 1000),
+        ("trend from rows, peak memory of the process", "MiB", max(one.peak_mib for one in summing)),
+        ("trend from sums", "ms", min(times["sums"]) * 1000),
+    ):
+        tell_growth(f"{DAYS} days, {what}", unit, "clusters", size, value)
 
 
 def main() -> None:
@@ -580,7 +558,8 @@ def main() -> None:
         if READY_LAKE:
             print("   not measured: a ready lake is only read")
         else:
-            show_growth([simulated(folder / "quarter", max(CLUSTERS // 4, 1), DAYS), lake])
+            for size in growing(CLUSTERS, LEAST):
+                show_size(lake if size == CLUSTERS else simulated(folder / f"lake-{size}", size, DAYS), size)
     print(f"{time.monotonic() - started:.0f} s in all")
     if not complete and os.environ.get("CI"):
         sys.exit(1)

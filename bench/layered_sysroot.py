@@ -1,4 +1,4 @@
-"""The sysroot that benches read: ten packages layered on a container of 490, made by ostree, rpmbuild and rpm.
+"""The sysroot that benches read: ten packages layered on a container, made by ostree, rpmbuild and rpm.
 
 Needs root and Debian's ostree, rpm, python3-gi, gir1.2-ostree-1.0.
 """
@@ -14,7 +14,6 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))
 from tests.real.sysroots import OSNAME, Row, Sysroot, build_database, client_layer, container_merge
 
-BASE_PACKAGES = 490
 LAYERED = ("htop", "usbguard")
 DEPENDENCIES = 8
 ORIGIN = "[origin]\ncontainer-image-reference=ostree-unverified-registry:quay.io/x/y:z\n[packages]\nrequested={};\n"
@@ -26,15 +25,16 @@ def rows(names: Sequence[str]) -> list[Row]:
 
 
 @contextmanager
-def layered_sysroot() -> Iterator[tuple[Sysroot, Path]]:
-    """The sysroot and the folder of its one deployment; both are gone afterwards.
+def layered_sysroot(packages: int = 500) -> Iterator[tuple[Sysroot, Path]]:
+    """The sysroot, of so many packages in all, and the folder of its one deployment; both are gone afterwards.
 
     The list of the container's packages is only in its rpm database, as ostree-ext leaves it.
     """
     folder = Path(tempfile.mkdtemp(prefix="layercensus-bench-"))
     try:
-        base = rows([f"package-{number:03}" for number in range(BASE_PACKAGES)])
-        layered = [*base, *rows([*LAYERED, *(f"dependency-{number}" for number in range(DEPENDENCIES))])]
+        added = rows([*LAYERED, *(f"dependency-{number}" for number in range(DEPENDENCIES))])
+        base = rows([f"package-{number:04}" for number in range(packages - len(added))])
+        layered = [*base, *added]
         base_database = build_database(folder / "base", base)
         database = build_database(folder / "layered", layered)
         sysroot = Sysroot(folder / "host")

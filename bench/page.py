@@ -1,7 +1,7 @@
 """The report page of a large fleet: how long its questions and its drawing take, its size, and its first paint.
 
 A simulated fleet, whole and published. First paint is Chromium's own `first-contentful-paint`, of a page opened from
-its file in a window that was not there before: minimum / median / maximum of rounds.
+its file in a window that was not there before, beside that of a page with one word.
 
 LAYERCENSUS_BENCH_CLUSTERS, _DAYS, _ROUNDS: sizes. LAYERCENSUS_BENCH_LAKE: a simulated lake that is there, only read.
 """
@@ -9,7 +9,6 @@ LAYERCENSUS_BENCH_CLUSTERS, _DAYS, _ROUNDS: sizes. LAYERCENSUS_BENCH_LAKE: a sim
 import gzip
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -17,39 +16,46 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+sys.path.append(str(Path(__file__).parents[1]))
+from bench.figures import end_unmeasured, fleet_size, growing, rounds, tell, tell_growth
+
 from layercensus.cli import main as run_command
 from layercensus.lake.engine import read_engine
 from layercensus.report.answers import Asked, build_report
 from layercensus.report.format_html import render_report_html
 
-CLUSTERS = int(os.environ.get("LAYERCENSUS_BENCH_CLUSTERS", "20000"))
+CLUSTERS = fleet_size(20_000)
 DAYS = int(os.environ.get("LAYERCENSUS_BENCH_DAYS", "365"))
-ROUNDS = int(os.environ.get("LAYERCENSUS_BENCH_ROUNDS", "7"))
+ROUNDS = rounds(7)
 READY_LAKE = os.environ.get("LAYERCENSUS_BENCH_LAKE")
 MEGABYTE = 1_000_000
+# A fleet as small as can be simulated.
+LEAST = 100
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 
 
-def paint_seconds(page: Path) -> list[float]:
-    """First paints, in windows of their own."""
-    found: list[float] = []
+def paint_milliseconds(*pages: Path) -> list[list[float]]:
+    """First paints of each page, in windows of their own, in turn."""
+    found: list[list[float]] = [[] for _ in pages]
     with sync_playwright() as playwright:
         program = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        for _ in range(ROUNDS):
-            context = browser.new_context(viewport={"width": 1280, "height": 900})
-            window = context.new_page()
-            window.goto(page.as_uri())
-            while (painted := window.evaluate(PAINT)) is None:
-                window.wait_for_timeout(20)
-            found.append(painted / 1000)
-            context.close()
+        # A first round that is not counted.
+        for _ in range(1 + ROUNDS):
+            for number, page in enumerate(pages):
+                context = browser.new_context(viewport={"width": 1280, "height": 900})
+                window = context.new_page()
+                window.goto(page.as_uri())
+                while (painted := window.evaluate(PAINT)) is None:
+                    window.wait_for_timeout(20)
+                found[number].append(painted)
+                context.close()
         browser.close()
-    return found
+    return [paints[1:] for paints in found]
 
 
-def look(lake: Path, page: Path, least: int | None) -> None:
-    """Make one page and print what it took."""
+def look(lake: Path, size: int, page: Path, least: int | None) -> None:
+    """Make one page of a lake of `size` clusters and tell what it took."""
     started = time.perf_counter()
     with read_engine(lake) as engine:
         asked = Asked(is_simulated=True, min_clusters=least)
@@ -58,25 +64,30 @@ def look(lake: Path, page: Path, least: int | None) -> None:
     html = render_report_html(report).encode()
     drawn = time.perf_counter()
     page.write_bytes(html)
-    paints = paint_seconds(page)
-    clusters = report.headline.clusters.reporting
-    print(f"{'published' if least else 'whole'}: {clusters:,} clusters, {len(report.trend)} days")
-    print(f"  questions {answered - started:.2f} s, drawing {drawn - answered:.2f} s")
-    print(f"  size {len(html) / MEGABYTE:.2f} MB, packed {len(gzip.compress(html)) / MEGABYTE:.2f} MB")
-    print(f"  first paint {min(paints):.2f} / {statistics.median(paints):.2f} / {max(paints):.2f} s of {ROUNDS} rounds")
+    name = f"{'published' if least else 'whole'} page"
+    tell_growth(f"{name}, questions", "s", "clusters", size, answered - started)
+    tell_growth(f"{name}, drawing", "s", "clusters", size, drawn - answered)
+    tell_growth(f"{name}, size", "MB", "clusters", size, len(html) / MEGABYTE)
+    tell_growth(f"{name}, size gzipped", "MB", "clusters", size, len(gzip.compress(html)) / MEGABYTE)
 
 
 def main() -> int:
-    """Make the lake if none is there, and both pages."""
+    """Make lakes if none is there, and both pages of each; the largest are painted."""
+    if shutil.which("chromium") is None:
+        end_unmeasured("chromium (Debian package: chromium)")
     with tempfile.TemporaryDirectory() as folder:
-        lake = Path(READY_LAKE) if READY_LAKE else Path(folder) / "lake"
-        if not READY_LAKE:
-            sizes = ["--clusters", str(CLUSTERS), "--days", str(DAYS), "--seed", "1"]
-            made = run_command(["simulate", *sizes, "--lake", str(lake)])
-            if made:
-                return made
-        for least in (None, 10):
-            look(lake, Path(folder) / "page.html", least)
+        word, page = Path(folder) / "word.html", Path(folder) / "page.html"
+        word.write_text("<!doctype html><title>word</title>word", encoding="utf-8")
+        for number in [CLUSTERS] if READY_LAKE else growing(CLUSTERS, LEAST):
+            lake = Path(READY_LAKE) if READY_LAKE else Path(folder) / f"lake-{number}"
+            if not READY_LAKE:
+                sizes = ["--clusters", str(number), "--days", str(DAYS), "--seed", "1"]
+                if code := run_command(["simulate", *sizes, "--lake", str(lake)]):
+                    return code
+            for least in (10, None):
+                look(lake, number, page, least)
+        ours, least_paint = paint_milliseconds(page, word)
+        tell(f"first paint, {CLUSTERS:,} clusters", "ms", ours, "a page with one word", least_paint, limit=True)
     return 0
 
 

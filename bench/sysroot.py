@@ -1,8 +1,8 @@
-"""A full refresh of a live sysroot with 500 packages beside `ostree admin status` and `rpm -qa` on the same root.
+"""A full refresh of a live sysroot of 20 to 2,000 packages beside `ostree admin status` and `rpm -qa` on the same root.
 
-CPU milliseconds (user and system) and peak memory of whole processes, run in turn on the same files; ratios are medians
-of pairs. The refresh in a process that lives on, as the agent's, is measured inside one. Needs root and Debian's
-ostree, rpm, python3-gi, gir1.2-ostree-1.0 and time.
+CPU milliseconds (user and system) and peak memory of whole processes, run in turn on the same files. The refresh in a
+process that lives on, as the agent's, is measured inside one. Beside the others at 500 packages. Needs root and
+Debian's ostree, rpm, python3-gi, gir1.2-ostree-1.0 and time.
 """
 
 import os
@@ -15,10 +15,13 @@ from functools import cache
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
+from bench.figures import end_unmeasured, rounds, tell, tell_growth
 from bench.layered_sysroot import layered_sysroot
 from tests.real.sysroots import missing_programs
 
-ROUNDS = 9
+ROUNDS = rounds(9)
+BESIDE = 500
+PACKAGES = (20, BESIDE, 2000)
 REFRESH = """
 from pathlib import Path
 from layercensus.host.live.sysroot import read_sysroot
@@ -36,7 +39,7 @@ for _ in range(30):
     after = resource.getrusage(resource.RUSAGE_SELF)
     times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(times[0] * 1000, statistics.median(times[1:]) * 1000, int(peak.split()[1]) / 1024)
+print(int(peak.split()[1]) / 1024, *(one * 1000 for one in times))
 """
 # A pod's view, laid out once: arguments are sysroot, deployment, run folder, and what to run then.
 LAYOUT = """set -e
@@ -47,7 +50,7 @@ mount --bind "$1" /mnt/host/sysroot
 touch /mnt/host/etc/machine-id
 mount --bind "$2/etc/machine-id" /mnt/host/etc/machine-id
 mount --bind "$3" /mnt/host/run
-exec "$4" "$5" "$2"
+exec "$4" "$5" "$2" "$6"
 """
 
 
@@ -76,47 +79,50 @@ def timing_milliseconds() -> float:
     return statistics.median(found)
 
 
-def bench(deployment: Path) -> None:
-    """Print the table; a pod's view of the host is at `/mnt/host`."""
+def bench(deployment: Path, packages: int) -> None:
+    """A pod's view of the host is at `/mnt/host`."""
     source = {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
-    ways = {
-        "our refresh, new process": [sys.executable, "-c", REFRESH],
+    warm = subprocess.run(
+        [sys.executable, "-c", WARM], capture_output=True, text=True, check=True, env={**os.environ, **source}
+    )
+    peak, first, *later = map(float, warm.stdout.split())
+    tell_growth("first refresh, CPU", "ms", "packages", packages, first)
+    tell_growth("later refresh in a process that lives on, CPU", "ms", "packages", packages, statistics.median(later))
+    tell_growth("peak memory of that process", "MiB", "packages", packages, peak)
+    if packages != BESIDE:
+        return
+    ours = [sys.executable, "-c", REFRESH]
+    peers = {
         "bare interpreter": [sys.executable, "-I", "-S", "-c", "pass"],
         "ostree admin status": ["ostree", "admin", "status", "--sysroot=/mnt/host/sysroot"],
         "rpm -qa": ["rpm", "-qa", "--dbpath", str(deployment / "usr/share/rpm")],
     }
+    ways = {"ours": ours, **peers}
     for arguments in ways.values():
         measure(arguments, source)
     # In turn, so that what else runs here falls on all of them.
     found = [{name: measure(arguments, source) for name, arguments in ways.items()} for _ in range(ROUNDS)]
-    print(f"{'500 packages':26} {'CPU ms':>8} {'peak MiB':>9}   ours : it   CPU   memory")
-    for name in ways:
-        cpu = statistics.median(row[name][0] for row in found)
-        peak = max(row[name][1] for row in found)
-        ratios = [[row["our refresh, new process"][which] / row[name][which] for row in found] for which in (0, 1)]
-        cpu_ratio, memory_ratio = map(statistics.median, ratios)
-        print(f"{name:26} {cpu:8.1f} {peak:9.1f} {cpu_ratio:17.2f} {memory_ratio:8.2f}")
-    whole = {**os.environ, **source}
-    done = subprocess.run([sys.executable, "-c", WARM], capture_output=True, text=True, check=True, env=whole)
-    first, later, peak = map(float, done.stdout.split())
-    print(f"in a process that lives on: first refresh {first:.1f} ms CPU, later {later:.1f} ms, peak {peak:.1f} MiB")
-    status = statistics.median(row["ostree admin status"][0] for row in found)
-    query = statistics.median(row["rpm -qa"][0] for row in found)
-    print(f"a later refresh : ostree admin status = {later / status:.2f}, : rpm -qa = {later / query:.2f} (CPU)")
+    for what, unit, which in (("CPU", "ms", 0), ("peak memory", "MiB", 1)):
+        own = [row["ours"][which] for row in found]
+        for name in peers:
+            theirs = [row[name][which] for row in found]
+            tell(f"refresh, new process, {what}", unit, own, name, theirs, limit=name == "bare interpreter")
+    for name in ("ostree admin status", "rpm -qa"):
+        tell("later refresh, CPU", "ms", later[:ROUNDS], name, [row[name][0] for row in found])
 
 
 def main() -> None:
-    """Make the sysroot, then run this again in a mount namespace in which a pod's view is laid out."""
+    """Make the sysroots, and run this again for each in a mount namespace in which a pod's view is laid out."""
     if len(sys.argv) > 1:
-        bench(Path(sys.argv[1]))
+        bench(Path(sys.argv[1]), int(sys.argv[2]))
         return
     missing = missing_programs() or (None if Path("/usr/bin/time").exists() else "GNU time (Debian package: time)")
     if missing is not None:
-        print(f"NOT MEASURED, missing: {missing}")
-        sys.exit(1 if os.environ.get("CI") else 0)
-    with layered_sysroot() as (sysroot, deployment):
-        arguments = [str(sysroot.path), str(deployment), str(sysroot.run_folder), sys.executable, __file__]
-        subprocess.run(["unshare", "-m", "sh", "-c", LAYOUT, "sh", *arguments], check=True)
+        end_unmeasured(missing)
+    for packages in PACKAGES:
+        with layered_sysroot(packages) as (sysroot, deployment):
+            arguments = [sysroot.path, deployment, sysroot.run_folder, sys.executable, __file__, packages]
+            subprocess.run(["unshare", "-m", "sh", "-c", LAYOUT, "sh", *map(str, arguments)], check=True)
 
 
 if __name__ == "__main__":
