@@ -19,7 +19,7 @@ endurance: .venv/dev
 
 # The whole, from machines to the report, under a thousand seeds; about an hour on one core.
 soak: .venv/dev
-	LAYERCENSUS_SOAK_SEEDS=1000 $(BIN)/pytest -q -x tests/whole
+	LAYERCENSUS_SOAK_SEEDS=1000 LAYERCENSUS_SOAK_WRITE=1 $(BIN)/pytest -q -x tests/whole
 
 # The same questions on a real Spark; needs Java 17 or later.
 test-spark: .venv/spark
