@@ -1,6 +1,7 @@
 """What stands beside the headline, by hand on tiny lakes: accounts, known clusters, weights, changes, cautions."""
 
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,33 @@ def test_what_is_published_leaves_out_what_is_of_few(tmp_path: Path) -> None:
     assert found["published"] == {"min_clusters": 10, "suppressed": 7}
     assert [group["key"] for group in found["by"]["platform"]] == ["AWS"]
     assert found["headline"]["clusters"]["reporting"] == 22
+
+
+def days_back(*offsets: int) -> list[str]:
+    return [(date.fromisoformat(DAY) - timedelta(days=one)).isoformat() for one in offsets]
+
+
+@pytest.mark.parametrize(
+    ("signal", "versions", "suspected"),
+    [
+        # Forth and back again: two clusters that speak by turns.
+        ("layercensus", ("4.14.1", "4.14.2", "4.14.1"), 1),
+        ("mcd", ("4.14.1", "4.14.2", "4.14.1"), 1),
+        # Of the gauge only versions could tell it, so that nothing found is not known to be nothing.
+        ("layercensus", ("4.14.1", "4.14.2", "4.14.2"), 0),
+        ("mcd", ("4.14.1", "4.14.2", "4.14.2"), None),
+        ("capture", (None, None, None), None),
+    ],
+)
+def test_no_clone_found_is_nought_only_where_it_could_be_found(
+    tmp_path: Path, signal: str, versions: tuple[str | None, ...], suspected: int | None
+) -> None:
+    def one(number: int, day: str, version: str | None) -> Row:
+        if signal == "mcd":
+            return gauge(number, 3, 1, 0, day=day, version=version)
+        return row(number, (3, 0, 0, 1, 0), signal=signal, day=day, version=version)
+
+    # Another cluster is known for more than four weeks.
+    rows = [one(2, day, "4.14.1") for day in days_back(40, 0)]
+    rows += [one(1, day, version) for day, version in zip(days_back(20, 10, 0), versions, strict=True)]
+    assert found_of(tmp_path / "lake", rows)["quality"]["suspected_clones"] == suspected

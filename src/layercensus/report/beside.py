@@ -19,6 +19,8 @@ _FOUR_WEEKS = timedelta(days=28)
 _FEWEST_BEFORE = 10
 _DARK = 0.1
 _CELLS_SHOWN = 5
+# The signal whose rows say all that a clone is told by.
+_FULLY_TOLD = "layercensus"
 _CELL_KEYS = {"release": "release_key", "platform": "platform_key", "class": "class_key"}
 
 
@@ -125,9 +127,11 @@ def quality(engine: Answering, signal: str, as_of: str, first: str) -> tuple[Qua
     return found, whole_of(row, "accounts_active"), whole_of(row, "without_account")
 
 
-def _clones(engine: Answering, signal: str, before: str, as_of: str) -> int:
+def _clones(engine: Answering, signal: str, before: str, as_of: str) -> int | None:
+    """Suspected clones. Other signals than our own tell less, so that none found of them is not known to be none."""
     (row,) = engine.ask("clones", signal=signal, before=before, as_of=as_of)
-    return whole_of(row, "suspected")
+    found = whole_of(row, "suspected")
+    return found if found or signal == _FULLY_TOLD else None
 
 
 def _dark(engine: Answering, signal: str, before: str, as_of: str) -> tuple[str, ...]:
