@@ -138,8 +138,11 @@ def test_patterns_of_joined_series_admit_what_clusters_send_and_no_more() -> Non
     version = joined["cluster_version"]["version"]
     for text in ("4.14.37", "5.0.0-ec.3", "4.18.0-0.nightly-2026-08-01-120000", "4.20.0-okd-scos.ec.1"):
         assert re.fullmatch(version, text)
-    for text in ("4.14", "node-1.example.com", "4.14.1-" + "x" * 65):
+    for text in ("4.14", "node-1.example.com", "4.14.1-node-1.example.com", "4.14.1-htop"):
         assert not re.fullmatch(version, text)
+    provider = joined["cluster_infrastructure_provider"]["type"]
+    assert re.fullmatch(provider, "VSphere")
+    assert not re.fullmatch(provider, "htop")
     assert re.fullmatch(joined["cluster_version"]["type"], "current")
     assert not re.fullmatch(joined["cluster_version"]["type"], "completed")
     assert not re.fullmatch(

@@ -61,9 +61,13 @@ UNLABELLED = {
 JOINED: Sequence[tuple[str, Mapping[str, str]]] = [
     *((VERSION, {"type": "current", "version": version}) for version in (
         "4.14.30", "4.9.0", "5.0.0", "10.100.1000", "4.15.0-0.okd-2024-03-10-010116", "4.19.0-okd-scos.1", "4.18.0-rc.10",
-        "4.21.0-0.nightly-2025-10-06-120000", "4.14.30+abc", "4.1.2-" + "a" * 64,
+        "4.21.0-0.nightly-2025-10-06-120000", "4.19.0-okd-scos.ec.12", "4.20.0-ec.3", "4.9.0-fc.0", "4.11.0-multi",
+        "4.18.0-0.konflux-nightly-arm64-priv-2025-01-02-030405", "4.16.0-0.ci-2024-05-06-070809",
     )),
-    *((PLATFORM, {"type": kind}) for kind in ("AWS", "BareMetal", "None", "vsphere", "x", "A" * 32)),
+    *((PLATFORM, {"type": kind}) for kind in (
+        "AlibabaCloud", "AWS", "Azure", "BareMetal", "EquinixMetal", "External", "GCP", "IBMCloud", "KubeVirt", "Libvirt", "None",
+        "Nutanix", "OpenStack", "oVirt", "PowerVS", "VSphere",
+    )),
     *((NODES, {ARCH: arch, OS_ID: "rhcos"}) for arch in ("amd64", "arm64", "ppc64le", "s390x", "")),
     *((NODES, {ARCH: "amd64", OS_ID: os_id}) for os_id in ("centos", "fedora", "rhcos", "rhel", "scos", "Windows", "")),
 ]  # fmt: skip
@@ -74,10 +78,13 @@ OUTSIDE: Sequence[tuple[str, Mapping[str, str]]] = [
     )),
     *((VERSION, {"type": "current", "version": version}) for version in (
         "", "4.14", "4", "v4.14.30", "4.14.30\n", "\n4.14.30", "4.14.30-", "4.14.30-a b", "4.14.30 ", "114.14.30", "4.1000.1",
-        "4.14.10000", "4.14.30.1", "4.14.30-" + "a" * 65, "4.14.٣", "4.14.30-é", "4.14.30-a\n", "4,14,30",
+        "4.14.10000", "4.14.30.1", "4.14.30-a", "4.14.30+abc", "4.14.30-db1.example.com", "4.14.30-rc.1.db1", "4.14.30-rc.htop",
+        "4.14.30-0.nightly-2025-10-06-120000-db1", "4.14.30-0.jane-2025-10-06-120000", "4.14.30-10.128.3.77", "4.14.٣", "4.14.30-é", "4.14.30-a\n", "4,14,30",
     )),
     *((VERSION, {"type": kind, "version": "4.14.30"}) for kind in ("", "Current", "completed", "desired", "current\n")),
-    *((PLATFORM, {"type": kind}) for kind in ("", "9AWS", "A" * 33, "AWS\n", "A-B", "É", "AWS|Azure", "eu-west-1", "A_B")),
+    *((PLATFORM, {"type": kind}) for kind in (
+        "", "aws", "AWSAzure", "db1", "htop", "AWS\n", "A-B", "É", "AWS|Azure", "eu-west-1", "A_B",
+    )),
     *((NODES, {ARCH: arch, OS_ID: "rhcos"}) for arch in ("AMD64", "amd64\n", "x86_64", "amd64arm64", "\n")),
     *((NODES, {ARCH: "amd64", OS_ID: os_id}) for os_id in ("rhcos\n", "windows", "RHEL", "ubuntu", "rhcosrhel", "\n", "rhel ")),
 ]  # fmt: skip

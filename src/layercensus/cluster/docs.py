@@ -18,7 +18,8 @@ name can be expressed. The platform adds the cluster's id (`_id`) on the way.
 _JOINED_HEAD = """\
 ## Series of the platform that a fleet collector admits beside them
 
-Labels that are not listed are dropped; a series whose label does not match is not admitted.
+Labels that are not listed are dropped; a series whose label does not match is not admitted, and the kit's `remoteWrite`
+setting does not send it. Every letter that a value may have is spelled out; digits alone are open.
 """
 
 _METRICS_HEAD = """\
