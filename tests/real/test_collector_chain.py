@@ -6,6 +6,7 @@ holds is read by DuckDB from the files and compared with what the API of that Pr
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import duckdb
 import pytest
@@ -182,6 +184,11 @@ def test_two_replicas_with_shards_of_three_samples_give_one_row_that_their_api_c
                 return rows[0] if rows and rows[0]["nodes_expected"] is not None else None
 
             check_row(wait_for(row_of_now), [one, two])
+            # What somebody wrote into a node's label was there, and was not sent: nothing had to be dropped on arrival.
+            assert one.query('{label_node_openshift_io_os_id="db1.secret.example"}')
+            with urlopen(target.url.replace("/api/v1/write", "/metrics"), timeout=30) as answer:
+                dropped = re.findall(r'samples_dropped_total\{reason="(\w+)"\} (\d+)', answer.read().decode())
+            assert not {"label_value", "not_in_contract"} & {reason for reason, count in dropped if count != "0"}
             assert target.stop() == 0
             (last,) = target.rows()
             check_row(last, [one, two])

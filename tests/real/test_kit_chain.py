@@ -64,6 +64,8 @@ OF_THE_CLUSTER = [
         for kind, role, os_id, count in (
             ("secret.xlarge", "master", "rhcos", 1), ("secret.xlarge", "", "rhcos", 2), ("secret.large", "", "rhcos", 4),
             ("secret.large", "", "Windows", 1), ("secret.large", "", "rhel", 3),
+            # Whoever may label nodes may write anything there.
+            ("secret.large", "", "db1.secret.example", 2),
         )
     ),
 ]  # fmt: skip
