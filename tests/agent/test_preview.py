@@ -51,6 +51,15 @@ def test_names_are_only_in_what_stays() -> None:
     assert "node-7" not in leaves + stays
 
 
+def test_each_alert_that_may_leave_is_named_the_platforms_own_too() -> None:
+    leaves, _ = "".join(preview_lines(census(), set())).split("What stays in the cluster")
+    names = [line.split()[0] for line in leaves.split("An alert that fires")[1].splitlines()[1:]]
+    assert names == [
+        "LayerCensusAgentCannotRead", "LayerCensusStale", "LayerCensusSignalDark", "LayerCensusPackagesBeforeUpgrade",
+        "LayerCensusOverridesBeforeUpgrade", "TargetDown",
+    ]  # fmt: skip
+
+
 def test_needs_of_a_machine_that_is_neither_packages_nor_overrides_do_not_leave() -> None:
     unknown = census(readability=Readability.UNKNOWN)
     assert unknown.booted.layering is Layering.UNKNOWN

@@ -34,6 +34,7 @@ def preview_lines(census: Census, needs: Collection[str]) -> Iterator[str]:
     for alert in _contract()["alerts"]:
         if alert["component"] in {"agent", "any"}:
             yield f"  {alert['name']} ({alert['applied']}): {alert['meaning']}\n"
+    yield "  TargetDown (OpenShift's own, with or without --telemetry): it says layercensus and no machine\n"
     yield from _stays(census)
 
 
