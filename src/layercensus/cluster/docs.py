@@ -1,9 +1,9 @@
-"""The two contract files to Markdown: docs/telemetry.md and docs/metrics.md. Pure; a test holds the pages to this."""
+"""The contract files to Markdown: docs/telemetry.md, docs/metrics.md, tables of docs/privacy.md. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from layercensus.cluster.contract import ContractAlert, RecordedSeries, TelemetryContract, read_contract
+from layercensus.cluster.contract import Component, ContractAlert, RecordedSeries, TelemetryContract, read_contract
 from layercensus.data import read_json
 
 _TELEMETRY_HEAD = """\
@@ -58,6 +58,51 @@ The platform forwards an alert with all its labels when it fires. Annotations st
 the agents too, if over a tenth of them cannot be scraped for 15 minutes, with `namespace`, `job` and `service`
 `layercensus`.
 """
+
+
+def format_privacy_tables() -> str:
+    """The tables of docs/privacy.md: each series with its question, owner and expiry, and each alert."""
+    contract = read_contract()
+    series = (
+        (
+            f"`{entry.name}`",
+            "; ".join(f"`{name}`: {', '.join(values)}" for name, values in entry.labels.items()) or "none",
+            entry.question,
+            _SWITCHES[entry.component],
+            entry.owner,
+            entry.expires.isoformat(),
+        )
+        for entry in contract.recorded
+    )
+    alerts = (
+        (
+            f"`{alert.name}`",
+            "; ".join(f"`{name}`: {', '.join(values)}" for name, values in _all_labels(alert).items()),
+            alert.meaning,
+            alert.applied,
+            alert.owner,
+        )
+        for alert in contract.alerts
+    )
+    return "\n".join(
+        [
+            _table(
+                ("series", "labels", "the question it answers", "rules", "owner", "removed, unless renewed"), series
+            ),
+            _table(("alert", "labels beside its name", "fires when", "applied", "owner"), alerts),
+        ]
+    )
+
+
+_SWITCHES = {
+    Component.AGENT: "`--mode agent`",
+    Component.MCD: "`--mode mcd`",
+    Component.MCD_UPSTREAM: "a file of `optional/`",
+}
+
+
+def _all_labels(alert: ContractAlert) -> Mapping[str, Sequence[str]]:
+    return {"severity": (alert.severity,), **alert.labels}
 
 
 def format_metrics_docs() -> str:

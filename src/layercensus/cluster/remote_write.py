@@ -1,8 +1,8 @@
 """How a cluster sends its series to a collector of yours: the `remoteWrite` setting of the platform's Prometheus. Pure.
 
-Only what the contract lists is sent: a series whose labels have other values than the contract's stays, since whoever may
-label a node could write anything there. Of labels, only those are sent that the collector keeps or needs to put a report
-together: which replica it is from, and a hash in place of the labels that tell the platform's node counts apart.
+Only what the contract lists is sent: a series whose labels have other values than the contract's stays, since whoever
+may label a node could write anything there. Of labels, only those are sent that the collector keeps or needs to put a
+report together: which replica it is from, and a hash in place of the labels that tell the platform's node counts apart.
 """
 
 from collections.abc import Mapping, Sequence
