@@ -215,6 +215,10 @@ def test_what_each_preview_says_is_what_prometheus_federates_of_the_machine(scra
             before = counts
         assert alerts == ALERTS
 
+        # What the page for a security officer says to ask gives all of it.
+        page = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text(encoding="utf-8")
+        assert federated(server, re.findall(r"--data-urlencode 'match\[\]=(.+)'", page)) == found
+
         text = server.get("/federate", ("match[]", '{__name__=~"cluster:.*|ALERTS"}'))
         # The server does have the names; none of them is in what is federated.
         assert server.query('layercensus_package_info{package="falcon-sensor"}')

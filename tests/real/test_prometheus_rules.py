@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -157,10 +157,10 @@ def running_prometheus(folder: Path, port: int, files: Mapping[str, str]) -> Ite
         yield server
 
 
-def federated(server: Prometheus) -> dict[str, float]:
+def federated(server: Prometheus, selectors: Sequence[str] = SELECTORS) -> dict[str, float]:
     """What telemetry would take: series -> value. An empty label is none; federation adds an empty instance."""
     found: dict[str, float] = {}
-    for line in server.get("/federate", *(("match[]", selector) for selector in SELECTORS)).splitlines():
+    for line in server.get("/federate", *(("match[]", selector) for selector in selectors)).splitlines():
         match = re.fullmatch(r"([a-zA-Z_:]+)(?:\{(.*)\})? (\S+) \d+", line)
         if match and not line.startswith("#"):
             labels = [label for label in re.findall(r'[a-z_]+="[^"]*"', match[2] or "") if not label.endswith('=""')]
