@@ -57,6 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_PARTIAL
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except PermissionError as error:
+        _print_error(
+            f"layercensus: {error.filename or 'it'}: {error.strerror}; run it as a user who may, or name another"
+        )
+        return EXIT_PARTIAL
     except Exception as error:
         _print_error(f"layercensus: a bug of ours: {type(error).__name__}: {error}; please report it with the input")
         return EXIT_BUG
@@ -72,7 +77,7 @@ def _load(command: str) -> ModuleType:
         raise UsageError(
             f"{command} needs the library {error.name}, which the base does not bring",
             fault=Fault.USAGE,
-            next_step=f"pip install 'layercensus[{_EXTRAS.get(command, 'report')}]'",
+            next_step=f"in its checkout: pip install '.[{_EXTRAS.get(command, 'report')}]'",
         ) from error
 
 

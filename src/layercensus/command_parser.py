@@ -25,6 +25,11 @@ EXAMPLES: Mapping[str, str] = {
     "demo": "layercensus demo there",
 }
 
+EXITS = (
+    "Exit status: 0 done; 1 something is missing: a machine is unknown, an input is not there, no lake; 2 wrong usage; "
+    "3 with --exit-code: a machine is packages or overrides; 70 a bug of ours."
+)
+
 
 class Parser(ArgumentParser):
     """argparse with our errors: one line that says what to do next."""

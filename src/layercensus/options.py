@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from layercensus import __version__
-from layercensus.command_parser import Parser, epilog_of
+from layercensus.command_parser import EXITS, Parser, epilog_of
 from layercensus.errors import Fault, UsageError
 from layercensus.option_values import day, given, image, label, name, release, seconds, tag, up_to, uuid, whole_number
 
@@ -28,7 +28,7 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def build_parser() -> argparse.ArgumentParser:
     """Every command and option, one place; docs and README are held to it by a test."""
-    parser = Parser(prog="layercensus", description=_QUESTION)
+    parser = Parser(prog="layercensus", description=_QUESTION, epilog=EXITS)
     parser.add_argument("--version", action="version", version=f"layercensus {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
 
@@ -156,7 +156,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", type=given, metavar="FILE", help="how many exist of each kind: release,platform,class,clusters"
     )
-    parser.add_argument("--publish", action="store_true", help="tell nothing of few clusters, in any format")
+    parser.add_argument("--publish", action="store_true", help="tell no group of few clusters apart, in any format")
     parser.add_argument(
         "--min-clusters",
         type=up_to(9999, least=2),

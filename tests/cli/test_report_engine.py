@@ -19,7 +19,7 @@ def test_without_pyspark_it_says_what_to_install(tmp_path: Path) -> None:
     done = report("--engine", "spark", path=f"{tmp_path}{os.pathsep}{SOURCE}")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("layercensus: --engine spark: it needs the library pyspark,")
-    assert done.stderr.endswith("which is in an extra of its own; pip install 'layercensus[spark]'\n")
+    assert done.stderr.endswith("which is in an extra of its own; in its checkout: pip install '.[spark]'\n")
 
 
 def test_master_is_for_spark_only() -> None:

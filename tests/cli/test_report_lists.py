@@ -127,3 +127,10 @@ def test_a_list_that_is_spoiled_is_one_line_that_names_its_line(here: Path) -> N
 def test_a_list_is_looked_at_before_the_lake(here: Path) -> None:
     done = report(here, "--accounts", "spoiled.csv", "--lake", "none")
     assert done.stderr.startswith("layercensus: spoiled.csv, line 3")
+
+
+def test_a_day_after_the_newest_row_is_said(here: Path) -> None:
+    later = report(here, "--as-of", "2026-03-08")
+    assert (later.returncode, later.stdout[:6]) == (0, "20.0 %")
+    assert later.stderr == "layercensus: report: 2026-03-08 is after the newest row, which is of 2026-03-07\n"
+    assert report(here, "--as-of", "2026-03-07").stderr == ""

@@ -272,7 +272,7 @@ def test_without_the_libraries_of_the_report_one_line_says_what_to_install(tmp_p
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "pip install 'layercensus[report]'" in done.stderr
+    assert "pip install '.[report]'" in done.stderr
 
 
 def test_csv_on_standard_output_is_csv(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

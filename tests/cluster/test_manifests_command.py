@@ -51,3 +51,23 @@ def test_a_release_without_rules_is_wrong_usage(release: str, words: str, capsys
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_what_somebody_put_into_its_folder_or_changed_there_is_never_lost(tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "kit"
+    again = ["manifests", "--release", "4.15", "--output", str(folder)]
+    assert main(["manifests", "--release", "4.14", "--output", str(folder)]) == 0
+    mine, daemonset = folder / "rules" / "mine.yaml", folder / "daemonset.yaml"
+    mine.write_text("mine")
+    assert main(again) == 2
+    assert f"{mine}: was not made by layercensus; move it away" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+    mine.unlink()
+    before = daemonset.read_text()
+    daemonset.write_text(f"{before}# by hand\n")
+    assert main(again) == 2
+    assert f"{daemonset}: was changed since layercensus made it; move it away" in capsys.readouterr().err
+    assert daemonset.read_text().endswith("# by hand\n")
+    daemonset.unlink()
+    assert main(again) == 0
+    assert daemonset.exists()

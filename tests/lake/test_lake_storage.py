@@ -19,7 +19,7 @@ from layercensus.errors import Fault, LakeError, NothingToDoError
 from layercensus.lake.contract import row_contract
 from layercensus.lake.engine import read_engine
 from layercensus.lake.rows import columns_from_row
-from layercensus.lake.storage import connect, open_lake, write_rows
+from layercensus.lake.storage import connect, count_known_rows, open_lake, write_rows
 from layercensus.model import Row
 
 DAY = "2026-03-01"
@@ -319,3 +319,22 @@ def test_more_rows_than_a_batch(tmp_path: Path) -> None:
     assert write_rows(tmp_path / "lake", (row(number) for number in range(20_001))) == 20_001
     assert len(stored(tmp_path / "lake")) == 20_001
     assert columns_from_row(row(1), row_contract())
+
+
+def test_a_file_is_no_lake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(LakeError, match="is no folder, and a lake is one; name a new or an empty folder"):
+            write_rows(path, [row()])
+
+
+def test_a_folder_that_may_not_be_looked_into_is_an_error_of_the_lake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refused)
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(LakeError, match="Permission denied; check the path, its permissions"):
+        count_known_rows(tmp_path / "lake", [])

@@ -117,7 +117,7 @@ def test_without_an_extra_a_command_says_which_it_needs(installed: Path, tmp_pat
         [installed / "layercensus", "report", "--lake", "x"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "pip install 'layercensus[report]'" in done.stderr
+    assert "pip install '.[report]'" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

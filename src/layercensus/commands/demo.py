@@ -17,7 +17,8 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Walk the main job; the last two lines are the fleet's sentence and the path of the page."""
     folder = Path(options.folder)
     captures, lake, page = folder / "captures", folder / "lake", folder / "report.html"
-    make_folder(folder, {f"captures/{name}": read_text(f"demo/{name}") for name in list_tree("demo")})
+    files = {f"captures/{name}": read_text(f"demo/{name}") for name in list_tree("demo")}
+    make_folder(folder, files, grows=(lake.name, page.name))
     yield f"$ layercensus inspect {captures}\n"
     yield from inspect.run(_options(paths=[str(captures)], format="table", exit_code=False), surroundings)
     yield f"\n$ layercensus import {captures} --lake {lake}\n"

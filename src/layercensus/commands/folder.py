@@ -1,7 +1,13 @@
-"""⇄ A folder of text files that a command makes: its own is made anew, anyone else's is left alone."""
+"""⇄ A folder of text files that a command makes: its own is made anew, anyone else's is left alone.
 
+    FOLDER/.layercensus     what the folder holds, then a line for each file: `SHA-256  NAME`
+
+A file that is not listed there, or is not any more what it was, is somebody's work.
+"""
+
+import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from layercensus.errors import Fault, LayerCensusError, UsageError
@@ -9,28 +15,49 @@ from layercensus.errors import Fault, LayerCensusError, UsageError
 _MARK = ".layercensus"
 
 
-def make_folder(folder: Path, files: Mapping[str, str], holds: str = "") -> None:
+def make_folder(folder: Path, files: Mapping[str, str], holds: str = "", grows: Sequence[str] = ()) -> None:
     """Write files (relative path -> text) into a folder, new or made by us before. `holds` says what they are.
 
-    Raises `UsageError` if the folder holds anything that we did not put there, or something else of ours.
+    `grows` names what the command itself adds later. Raises `UsageError` if the folder holds anything that we did not
+    put there, something that was changed since, or something else of ours.
     """
     mark = folder / _MARK
     try:
         if folder.exists() and not mark.exists() and any(folder.iterdir()):
             raise _taken(folder, "is not empty and was not made by layercensus", "name another folder")
         if mark.exists():
-            before = mark.read_text(encoding="utf-8")
+            before, _, listed = mark.read_text(encoding="utf-8").partition("\n")
             if before and before != holds:
                 # Rendering over it would lose what removes it from a cluster.
                 next_step = "remove that from the cluster first and then the folder, or name another folder"
                 raise _taken(folder, f"holds {before}", next_step)
+            for name, what in _not_as_made(folder, listed, grows):
+                raise _taken(folder / name, what, "move it away, or name another folder")
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        mark.write_text(holds, encoding="utf-8")
+        mark.write_text(f"{holds}\n{''.join(_line(name, text.encode()) for name, text in files.items())}", "utf-8")
     except OSError as error:
         raise _cannot_write(folder, error) from error
     for name, text in files.items():
         write_file(folder / name, text)
+
+
+def _not_as_made(folder: Path, listed: str, grows: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Files of a folder of ours that are not as we made them, each with what it is. Raises `OSError`."""
+    lines = set(listed.splitlines(keepends=True))
+    names = {line.partition("  ")[2].rstrip("\n") for line in lines}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name == _MARK or name.partition("/")[0] in grows or (path.is_dir() and not path.is_symlink()):
+            continue
+        if name not in names:
+            yield name, "was not made by layercensus"
+        elif path.is_symlink() or not path.is_file() or _line(name, path.read_bytes()) not in lines:
+            yield name, "was changed since layercensus made it"
+
+
+def _line(name: str, content: bytes) -> str:
+    return f"{hashlib.sha256(content).hexdigest()}  {name}\n"
 
 
 def _taken(folder: Path, what: str, next_step: str) -> UsageError:

@@ -13,7 +13,7 @@ from layercensus.lake.folder import open_lake, rows_changed_at
 if TYPE_CHECKING:
     from layercensus.report.shape import Report
 
-_NEEDS = "pip install 'layercensus[report]'"
+_NEEDS = "in its checkout: pip install '.[report]'"
 
 
 @dataclass(eq=False)

@@ -110,5 +110,5 @@ def _of_fleet(options: Namespace, surroundings: Surroundings) -> Output:
         if (error.name or "").startswith("layercensus"):
             raise
         what = f"it needs the library {error.name}, which the base does not bring"
-        raise UsageError(what, "--lake", Fault.USAGE, "pip install 'layercensus[report]'") from error
+        raise UsageError(what, "--lake", Fault.USAGE, "in its checkout: pip install '.[report]'") from error
     return (yield from plan_fleet.run(options, surroundings))

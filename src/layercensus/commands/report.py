@@ -29,11 +29,13 @@ _MIN_CLUSTERS = 10
 
 def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Ask the lake the report's questions and yield the report in the format asked for."""
-    del surroundings
     _check_together(options)
     lists, margins = _lists(options)
     opening = _engine(options, lists)
     lake = open_lake(Path(options.lake))
+    newest = max(lake.days(), default=None)
+    if options.as_of and newest and options.as_of > newest.isoformat():
+        surroundings.warn(f"layercensus: report: {options.as_of} is after the newest row, which is of {newest}")
     asked = _asked(options, margins, is_simulated=lake.made_by is not None)
     with opening as engine:
         try:
@@ -95,7 +97,7 @@ def _engine(options: Namespace, lists: ClusterLists) -> AbstractContextManager[A
         if (error.name or "").startswith("layercensus"):
             raise
         what = f"it needs the library {error.name}, which is in an extra of its own"
-        raise UsageError(what, "--engine spark", Fault.USAGE, "pip install 'layercensus[spark]'") from error
+        raise UsageError(what, "--engine spark", Fault.USAGE, "in its checkout: pip install '.[spark]'") from error
     return read_spark_engine(lake, options.master or "local[*]", lists)
 
 

@@ -5,6 +5,7 @@ parent ─▶ worker, worker, …    HTTP to inbox; all accept from one socket
        └▶ page                 lake to report page, which the workers serve
 """
 
+import errno
 import os
 import signal
 import socket
@@ -132,7 +133,10 @@ def _listen(plan: Plan) -> socket.socket:
         return socket.create_server((plan.host, plan.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         where = f"{plan.host}:{plan.port}"
-        raise FleetError(f"cannot listen: {error.strerror}", where=where, fault=Fault.HOST) from error
+        # Python adds what it attempted.
+        why = (error.strerror or "").partition(" (while")[0]
+        next_step = "see what has the port, or choose another: --listen" if error.errno == errno.EADDRINUSE else ""
+        raise FleetError(f"cannot listen: {why}", where=where, fault=Fault.HOST, next_step=next_step) from error
 
 
 def _hold_inbox(plan: Plan) -> int:

@@ -45,7 +45,13 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
     except (OSError, ValueError) as error:
-        raise FleetError(f"the certificate cannot be used: {error}", where=str(certificate)) from error
+        missing = [
+            str(path) for path in (certificate, key) if isinstance(error, FileNotFoundError) and not path.exists()
+        ]
+        if missing:
+            raise FleetError("does not exist", where=missing[0], next_step="check the path") from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise FleetError(f"the certificate cannot be used: {why}", where=str(certificate)) from error
 
 
 def _no_password() -> str:

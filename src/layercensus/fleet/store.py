@@ -34,6 +34,7 @@ _CHUNK_BYTES = 64 * 1024
 _FAILURE_BYTES = 64 * 1024
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _LONGEST_WAIT_SECONDS = 60.0
+_LOOK = "look at the address, the port, and whether a proxy is in between"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +198,9 @@ def _unreachable(error: Exception) -> Failure:
     """What it means that there is no answer at all."""
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, TimeoutError):
-        return Failure("the store cannot be reached in time", Remedy.AGAIN)
+        return Failure("the store cannot be reached in time", Remedy.AGAIN, _LOOK)
     if isinstance(reason, ssl.SSLCertVerificationError):
         what = f"its certificate does not hold: {reason.verify_message}"
         return Failure(what, Remedy.NONE, "name the authority that signed it: --ca-file FILE")
     said = getattr(reason, "strerror", None) or type(reason).__name__
-    return Failure(f"the store cannot be reached: {said}", Remedy.AGAIN)
+    return Failure(f"the store cannot be reached: {said}", Remedy.AGAIN, _LOOK)

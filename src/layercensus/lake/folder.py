@@ -239,6 +239,8 @@ def _absolute(lake: Path) -> Path:
 
 
 def _unusable(path: Path, error: OSError) -> LakeError:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return LakeError("is no folder, and a lake is one", str(path), Fault.HOST, _EMPTY_FOLDER)
     what = error.strerror or type(error).__name__
     return LakeError(what, str(path), Fault.HOST, "check the path, its permissions and the free space")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from layercensus.errors import Fault, LakeError
+from layercensus.errors import Fault, LakeError, NothingToDoError
 from layercensus.lake.contract import RowContract, row_contract
 from layercensus.lake.folder import Lake, lake_for_writing, open_lake, replace_file
 from layercensus.lake.row_checks import misfit_query
@@ -83,11 +83,13 @@ def write_day(connection: duckdb.DuckDBPyConnection, lake: Lake, day: date, tabl
 
 def count_known_rows(lake: Path, rows: Iterable[Row]) -> int:
     """Count the rows whose key (day, cluster, signal) the lake holds already; 0 where there is no lake yet."""
-    if not (lake / "lake.json").exists():
+    try:
+        opened = open_lake(lake)
+    except NothingToDoError:
         return 0
     keys = {(date.fromisoformat(row.day), row.cluster_id, row.signal) for row in rows}
     with connect() as connection:
-        attach_rows(connection, open_lake(lake))
+        attach_rows(connection, opened)
         table = row_contract().table
         known = connection.execute(f"SELECT day, CAST(cluster_id AS VARCHAR), signal FROM {table}")  # noqa: S608 - ours
         return sum(1 for key in known.fetchall() if key in keys)
