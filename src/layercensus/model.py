@@ -104,22 +104,6 @@ class Readability(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Nevra:
-    """Name, epoch, version, release, architecture. `arch` is None for a NEVR; an epoch that is not written is 0."""
-
-    name: str
-    version: str
-    release: str
-    epoch: int = 0
-    arch: str | None = None
-
-    def __str__(self) -> str:
-        """`name-[epoch:]version-release[.arch]`, the epoch only where it is not 0, as rpm-ostree writes it."""
-        epoch, arch = f"{self.epoch}:" if self.epoch else "", f".{self.arch}" if self.arch else ""
-        return f"{self.name}-{epoch}{self.version}-{self.release}{arch}"
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """A request that makes a deployment more, or less, than its base image.
 

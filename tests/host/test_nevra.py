@@ -3,8 +3,8 @@
 import pytest
 
 from layercensus.errors import NevraError
-from layercensus.host.nevra import parse_nevra, parse_request, split_arch, strip_sha256
-from layercensus.model import Form, Nevra
+from layercensus.host.nevra import Nevra, parse_nevra, parse_request, split_arch, strip_sha256
+from layercensus.model import Form
 
 NEVRAS = [
     ("foo-1.2-3.x86_64", Nevra("foo", "1.2", "3", 0, "x86_64")),

@@ -17,7 +17,7 @@ from layercensus.host.live.ostree_commit import (
     parse_commit,
     parse_folder,
 )
-from layercensus.model import Nevra
+from layercensus.host.nevra import Nevra
 
 YES = Variant("b", b"\x01", "little")
 # ['htop', 'jq']: the texts, then where each ends.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from layercensus.errors import HostDocumentError
 from layercensus.host.live import rpm_header
 from layercensus.host.live.rpm_header import RpmHeaderError, RpmPackage, parse_rpm_header
-from layercensus.model import Nevra
+from layercensus.host.nevra import Nevra
 
 Entry = tuple[int, int, int, int]
 NAME, VERSION, RELEASE, EPOCH, INSTALL_TIME, VENDOR, ARCH = 1000, 1001, 1002, 1003, 1008, 1011, 1022

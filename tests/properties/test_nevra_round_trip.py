@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layercensus.errors import NevraError
-from layercensus.host.nevra import ARCHES, parse_nevra, parse_request
-from layercensus.model import Form, Nevra
+from layercensus.host.nevra import ARCHES, Nevra, parse_nevra, parse_request
+from layercensus.model import Form
 
 ALNUM = string.ascii_letters + string.digits
 NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._+]{0,8}(-[A-Za-z0-9._+]{1,8}){0,3}", fullmatch=True)

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from layercensus.errors import NevraError
-from layercensus.host.nevra import parse_nevra
-from layercensus.model import Nevra
+from layercensus.host.nevra import Nevra, parse_nevra
 
 pytestmark = pytest.mark.real
 

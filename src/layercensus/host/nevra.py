@@ -16,9 +16,10 @@ Local packages are always NEVRAs (`parse_nevra`). A repository request may be an
 """
 
 import re
+from dataclasses import dataclass
 
 from layercensus.errors import NevraError
-from layercensus.model import Form, Nevra
+from layercensus.model import Form
 
 # rpm's own canonical architectures (rpm's rpmrc, `arch_canon`, and the two that are no machine), those Fedora,
 # CentOS and RHEL build for or built for since 2015.
@@ -33,6 +34,22 @@ _EPOCH = re.compile(r"^(\d{1,10}):(.+)$", re.DOTALL)
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$")
 _VERSION = re.compile(r"^[A-Za-z0-9._+~^]+$")
 _SONAME = re.compile(r"\.so(\.\d+)*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Nevra:
+    """Name, epoch, version, release, architecture. `arch` is None for a NEVR; an epoch that is not written is 0."""
+
+    name: str
+    version: str
+    release: str
+    epoch: int = 0
+    arch: str | None = None
+
+    def __str__(self) -> str:
+        """`name-[epoch:]version-release[.arch]`, the epoch only where it is not 0, as rpm-ostree writes it."""
+        epoch, arch = f"{self.epoch}:" if self.epoch else "", f".{self.arch}" if self.arch else ""
+        return f"{self.name}-{epoch}{self.version}-{self.release}{arch}"
 
 
 def strip_sha256(text: str) -> str:

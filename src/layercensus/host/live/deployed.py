@@ -10,7 +10,8 @@ from layercensus.host.live.booted import DeploymentId
 from layercensus.host.live.layered import LIVE_KEY, changes_in_effect, dependencies_of, layered_packages
 from layercensus.host.live.node_image import is_image_changed
 from layercensus.host.live.ostree_commit import Commit, LayerFacts
-from layercensus.model import Change, Deployment, Nevra, Unlocked
+from layercensus.host.nevra import Nevra
+from layercensus.model import Change, Deployment, Unlocked
 
 _IMAGE_CONFIG = "ostree.container.image-config"
 

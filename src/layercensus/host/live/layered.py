@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from layercensus.errors import NevraError
 from layercensus.host.changes import install_change, local_change, module_change, normal_nevra
 from layercensus.host.live.ostree_commit import LayerFacts
-from layercensus.host.nevra import parse_nevra
-from layercensus.model import Change, Form, Kind, Nevra
+from layercensus.host.nevra import Nevra, parse_nevra
+from layercensus.model import Change, Form, Kind
 
 # What a live update brought in, in place of the key that asked for it.
 LIVE_KEY = "live-apply"

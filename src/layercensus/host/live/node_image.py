@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from layercensus.errors import HostDocumentError
 from layercensus.host.live.ostree_commit import package_set
-from layercensus.model import Nevra
+from layercensus.host.nevra import Nevra
 
 
 def parse_node_image(text: str) -> frozenset[Nevra]:

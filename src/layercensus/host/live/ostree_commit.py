@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from layercensus.host.live.gvariant import ByteOrder, GVariantError, Variant, unpack
-from layercensus.model import Nevra
+from layercensus.host.nevra import Nevra
 
 _COMMIT = "(a{sv}aya(say)sstayay)"
 _FOLDER = "(a(say)a(sayay))"

@@ -21,7 +21,7 @@ from layercensus.host.live.ostree_commit import (
     parse_folder,
 )
 from layercensus.host.live.rpmdb import read_packages
-from layercensus.model import Nevra
+from layercensus.host.nevra import Nevra
 
 # Where rpm-ostree keeps the database, and where images that were not built by it do.
 _RPM_DATABASES = (("usr", "share", "rpm", "rpmdb.sqlite"), ("usr", "lib", "sysimage", "rpm", "rpmdb.sqlite"))

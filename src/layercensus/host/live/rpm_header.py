@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 
 from layercensus.errors import HostDocumentError
-from layercensus.model import Nevra
+from layercensus.host.nevra import Nevra
 
 # librpm's own limits are 65,535 entries and 256 MiB (`lib/header_internal.h`); the largest packages stay below 8 MiB.
 MAX_ENTRIES = 0xFFFF
