@@ -2,6 +2,7 @@
 
 import json
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 import jsonschema
@@ -88,8 +89,56 @@ def test_every_release_from_4_6_to_5_2_has_a_catalog() -> None:
 def test_every_need_comes_from_a_category_of_a_known_package() -> None:
     categories = {entry["category"] for entry in read_json("known_packages.json")["packages"]}
     needs = read_json("needs.json")["need_of_category"]
-    assert set(needs) == categories
+    assert set(needs) == categories, (
+        "a category of known_packages.json has its need in needs.json, and no other has one"
+    )
     assert set(needs.values()) <= {need.value for need in model.Need}
+
+
+KNOWN_KEYS = {"package_glob", "vendor", "purpose", "category", "evidence", "source"}
+
+
+def known_package_faults(known: dict[str, Any]) -> list[str]:
+    """What is wrong with entries of known packages, and with their order: the first glob that matches is taken."""
+    kinds, entries = set(known["_provenance"]["evidence"]), known["packages"]
+    faults = []
+    for entry in entries:
+        name = entry.get("package_glob", entry)
+        if unfit := (entry.keys() ^ KNOWN_KEYS) - {"image_mode_note"}:
+            faults.append(f"{name}: missing or not known: {', '.join(sorted(unfit))}")
+        elif not all(isinstance(value, str) and value for value in entry.values()):
+            faults.append(f"{name}: a value is empty or no text")
+        elif entry["evidence"] not in kinds:
+            faults.append(f"{name}: evidence {entry['evidence']} is none that _provenance lists")
+    globs = [entry["package_glob"] for entry in entries if "package_glob" in entry]
+    for place, glob in enumerate(globs):
+        before = globs[:place]
+        if shorter := next((other for other in before if len(other) < len(glob)), None):
+            faults.append(f"{glob}: longest glob first, so it stands before {shorter}")
+        elif shadow := next((other for other in before if fnmatchcase(glob, other)), None):
+            faults.append(f"{glob}: is never asked, since {shadow} stands before it and matches all that it does")
+    return faults
+
+
+def test_known_packages_are_whole_and_the_longest_glob_comes_first() -> None:
+    assert known_package_faults(read_json("known_packages.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "fault"),
+    [
+        ([{"purpose": None}], "a*: missing or not known: purpose"),
+        ([{"evidenec": "seen"}], "a*: missing or not known: evidenec"),
+        ([{"source": ""}], "a*: a value is empty or no text"),
+        ([{"evidence": "hearsay"}], "a*: evidence hearsay is none that _provenance lists"),
+        ([{}, {"package_glob": "ab*"}], "ab*: longest glob first, so it stands before a*"),
+        ([{}, {}], "a*: is never asked, since a* stands before it and matches all that it does"),
+    ],
+)
+def test_an_entry_that_is_not_so_is_named(entries: list[dict[str, str | None]], fault: str) -> None:
+    whole = dict.fromkeys(KNOWN_KEYS, "x") | {"package_glob": "a*", "evidence": "seen"}
+    packages = [{key: value for key, value in (whole | entry).items() if value is not None} for entry in entries]
+    assert known_package_faults({"_provenance": {"evidence": {"seen": "…"}}, "packages": packages}) == [fault]
 
 
 def test_every_rule_has_an_id_of_its_own_that_begins_with_its_verdict() -> None:
