@@ -40,5 +40,7 @@ class Parser(ArgumentParser):
 
 
 def epilog_of(command: str) -> str:
-    """What stands at the end of a command's help."""
+    """What stands at the end of a command's help. Raises `LookupError` for a command without an example."""
+    if command not in EXAMPLES:
+        raise LookupError(f"{command}: add an example to EXAMPLES in command_parser.py")
     return f"example:\n  {EXAMPLES[command]}"
