@@ -1,4 +1,4 @@
-"""Write the goldens of `tests/machines` anew: `python tests/machines/accept.py [SITUATION…]` (all, if none is named).
+"""Write the goldens of `tests/machines` anew: `.venv/bin/python tests/machines/accept.py [SITUATION…]`; all, if none is named.
 
 The only way a golden changes. Read the difference (`git diff tests/machines`) by hand, against the design, part 3 to 6,
 before it is committed: what this writes is what the code says, not what is right.
@@ -50,16 +50,20 @@ def _plan_files(plans: tuple[PoolPlan, ...]) -> dict[str, str]:
     return {"plan.txt": "".join(plan_lines(plans, []))} | {name: text for name, text in texts.items() if text}
 
 
-def main(names: list[str]) -> None:
-    """Write the goldens of the named situations."""
-    for situation in situations():
-        if not names or situation.name in names:
-            files = render(situation)
-            for gone in {path.name for path in situation.iterdir()} & GOLDENS - set(files):
-                (situation / gone).unlink()
-            for name, text in files.items():
-                (situation / name).write_text(text, encoding="utf-8")
+def main(names: list[str]) -> int:
+    """Write the goldens of the named situations, none of them if one is not there; the exit status."""
+    there = {situation.name: situation for situation in situations()}
+    if unknown := [name for name in names if name not in there]:
+        print(f"no such situation: {', '.join(unknown)}; there are {', '.join(there)}", file=sys.stderr)
+        return 2
+    for situation in map(there.__getitem__, names or there):
+        files = render(situation)
+        for gone in {path.name for path in situation.iterdir()} & GOLDENS - set(files):
+            (situation / gone).unlink()
+        for name, text in files.items():
+            (situation / name).write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

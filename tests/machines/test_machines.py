@@ -1,6 +1,6 @@
 """Machines of about twenty situations and their golden census, metrics and plan, read by hand before they were accepted.
 
-Goldens change through `python tests/machines/accept.py` only.
+Goldens change through `.venv/bin/python tests/machines/accept.py` only.
 """
 
 import json
@@ -51,6 +51,14 @@ ANSWERS = {
 
 def test_every_situation_has_its_class_written_down() -> None:
     assert [path.name for path in SITUATIONS] == sorted(LAYERINGS)
+
+
+def test_a_name_of_no_situation_is_refused_and_nothing_written(capsys: pytest.CaptureFixture[str]) -> None:
+    before = {file: file.stat().st_mtime_ns for situation in SITUATIONS for file in situation.iterdir()}
+    assert ACCEPT["main"](["clean-414", "claen-414"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("no such situation: claen-414; there are agent-by-local-rpm-416, clean-414, ")
+    assert {file: file.stat().st_mtime_ns for situation in SITUATIONS for file in situation.iterdir()} == before
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda path: path.name)
