@@ -1,6 +1,6 @@
 """Write `data/catalogs/*.json` from clones of the two upstream repositories; their output goes to review.
 
-usage: catalogs.py MACHINE_CONFIG_OPERATOR_REPO OS_REPO
+usage: support/catalogs.py MACHINE_CONFIG_OPERATOR_REPO OS_REPO
 
 Each argument is a git repository (a clone, also a bare one) of openshift/machine-config-operator and openshift/os with
 their release branches. `support/releases.json` says which branches and files make which release; a new release is a new
@@ -45,13 +45,17 @@ class Repository:
 
     def read(self, branch: str, file: str) -> str:
         """Text of a file on a branch."""
-        arguments = ["git", "-C", str(self.path), "show", f"{branch}:{file}"]
-        return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+        return self._git("show", f"{branch}:{file}")
 
     def snapshot(self, branch: str) -> str:
         """Commit and day of a branch."""
-        arguments = ["git", "-C", str(self.path), "log", "-1", "--format=%h of %cs", branch]
-        return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.strip()
+        return self._git("log", "-1", "--format=%h of %cs", branch).strip()
+
+    def _git(self, *arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(self.path), *arguments], check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{self.path}: {done.stderr.strip()}\nclone with all release branches, as --bare or --mirror does")
+        return done.stdout
 
 
 def mco_extensions(source: str) -> dict[str, list[str]]:
@@ -123,12 +127,17 @@ def catalog(release: str, entry: dict[str, Any], mco: Repository, os_repository:
 def main(mco_path: str, os_path: str) -> None:
     """Write all catalogs that `releases.json` lists."""
     releases = json.loads((HERE / "releases.json").read_text(encoding="utf-8"))["releases"]
-    for release, entry in releases.items():
-        value = catalog(release, entry, Repository(Path(mco_path)), Repository(Path(os_path)))
+    mco, os_repository = Repository(Path(mco_path)), Repository(Path(os_path))
+    # All are read before the first is written.
+    values = {release: catalog(release, entry, mco, os_repository) for release, entry in releases.items()}
+    for release, value in values.items():
         text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
         (CATALOGS / f"{release}.json").write_text(text, encoding="utf-8")
     print(f"{len(releases)} catalogs")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        print("usage: support/catalogs.py MACHINE_CONFIG_OPERATOR_REPO OS_REPO", file=sys.stderr)
+        sys.exit(2)
     main(*sys.argv[1:])
