@@ -3,6 +3,7 @@
 import json
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,6 +15,7 @@ from layercensus.classify.census import classify
 from layercensus.classify.rules import RULES
 from layercensus.data import list_tree, read_json, read_text
 from layercensus.host.documents.document import parse_document
+from layercensus.lake.questions import question_names
 from layercensus.metrics.census_json import machine_value
 from layercensus.migrate import plan
 from layercensus.migrate.planning import make_plans
@@ -153,6 +155,14 @@ def test_the_data_files_say_where_they_come_from() -> None:
     for name in [*names, *(f"catalogs/{path}" for path in list_tree("catalogs"))]:
         assert {"_meta", "_provenance"} & set(read_json(name)), name
     assert names
+
+
+def test_every_question_has_a_case_counted_by_hand_and_every_case_a_question() -> None:
+    questions = Path(__file__).parents[1] / "questions"
+    cases = {file.parent.parent.name for file in questions.glob("*/*/case.json")}
+    assert cases == set(question_names()), (
+        "tests/questions/NAME/CASE/case.json; its form is in tests/questions/cases.py"
+    )
 
 
 def test_advice_is_about_known_packages_only() -> None:
