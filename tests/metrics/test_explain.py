@@ -237,6 +237,12 @@ def test_every_line_fits_a_terminal_and_every_rule_has_its_meaning(name: str) ->
         assert all(f"by rule {item.judgement.rule}:" in " ".join(text.split()) for item in census.booted.changes)
 
 
+@pytest.mark.parametrize("source", Source)
+def test_every_source_has_its_words(source: Source) -> None:
+    machine = Machine("m", source, Readability.UNKNOWN)
+    assert "read from" in text_of(classify(machine)), "words for it in _SOURCES of metrics/explain.py"
+
+
 def test_every_rule_has_a_meaning() -> None:
     assert all(rule.__doc__ for _, rule in RULES)
     assert "rule undetermined.release: Releases that" in text_of(
