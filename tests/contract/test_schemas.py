@@ -184,3 +184,14 @@ def test_the_facts_of_a_plan_are_of_known_releases_oldest_first() -> None:
         since = [entry["since"] for entry in facts[key]]
         assert set(since) <= set(known_releases())
         assert since == sorted(since, key=release_key)
+
+
+@pytest.mark.parametrize("name", [name for name in list_tree(".") if name.endswith(".json")])
+def test_no_data_file_says_a_thing_twice(name: str) -> None:
+    """Of two values under one key the reader takes the last, and nobody sees the first."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        assert len(dict(pairs)) == len(pairs), sorted(key for key, _ in pairs)
+        return dict(pairs)
+
+    json.loads(read_text(name), object_pairs_hook=once)
