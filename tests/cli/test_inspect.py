@@ -405,3 +405,12 @@ def test_the_console_script_is_the_same_program(captures: Path) -> None:
         [script, "inspect", captures / "packages.json", "--exit-code"], capture_output=True, check=False
     )
     assert done.returncode == LAYERED
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/usr/..", "link"])
+def test_the_root_of_a_host_is_no_folder_of_captures(path: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/")
+    ran = run(path, cwd=tmp_path)
+    assert (ran.code, ran.out) == (USAGE, "")
+    assert "/ is a host, not a folder of captures; leave PATH out, or give --root /" in ran.err
+    assert ran.err.count("\n") == 1

@@ -71,6 +71,7 @@ def test_exit_codes_of_a_machine(tmp_path: Path, keys: dict[str, Any], code: int
         (["--lake", "y", "--pool", "worker"], USAGE, "--pool: goes with PATH"),
         (["--lake", "y", "--format", "containerfile"], USAGE, "a fleet has none"),
         (["--lake", "no-such-lake"], PARTIAL, "no lake"),
+        (["/"], USAGE, "/ is a host, not a folder of captures; name the folder that they are in"),
         (["x", "--pool", "a b"], USAGE, "is no name"),
         (["x", "--rpm-image", "a b"], USAGE, "no image"),
         (["x", "--rpm-image", "registry.example.com/rpms@sha256:" + "1" * 64], USAGE, "host and tag"),

@@ -253,6 +253,13 @@ def test_a_missing_path_is_said_to_be_missing(tmp_path: Path) -> None:
     assert "nope: does not exist" in done.stderr
 
 
+def test_the_root_of_a_host_is_not_imported(tmp_path: Path) -> None:
+    done = run("import", "/", "--lake", "lake", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "/ is a host, not a folder of captures; name the folder that they are in" in done.stderr
+    assert not (tmp_path / "lake").exists()
+
+
 def test_the_folder_one_stands_in_has_a_name(tmp_path: Path) -> None:
     write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/worker-1.json")
     assert run("import", "captures", "--lake", "lake", cwd=tmp_path).returncode == 0

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 from layercensus.classify.census import classify
 from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings, import_prometheus
+from layercensus.commands.paths import check_paths
 from layercensus.commands.words import counted
 from layercensus.errors import Fault, NothingToDoError, UsageError
 from layercensus.host.captures import count_files, is_there, read_captures
@@ -126,6 +127,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
 
 def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     """Read, classify, count per cluster, write; say what was left out. Nothing is written before all is read."""
+    check_paths(options.paths)
     lake = Path(options.lake)
     clusters: dict[str, _Cluster] = {}
     left_out: Counter[str] = Counter()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from layercensus.commands import Output, Surroundings
 from layercensus.commands.censuses import Tally, render_censuses
+from layercensus.commands.paths import check_paths
 from layercensus.errors import Fault, UsageError
 from layercensus.host.captures import count_files, read_captures
 from layercensus.host.live.sysroot import read_sysroot
@@ -18,6 +19,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Yield the table, the JSON or the metrics of all machines; return the exit status."""
     if options.paths and options.root != "/":
         raise UsageError("PATH and --root are two machines", fault=Fault.USAGE, next_step="give one of them")
+    check_paths(options.paths, instead="leave PATH out, or give --root /")
     tally = Tally()
     censuses = tally.classified(_items(options, surroundings), release=options.release)
     if options.format == "prometheus":

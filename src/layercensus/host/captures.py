@@ -1,13 +1,16 @@
 """⇄ Files, folders and standard input of captured documents, one at a time and never all in memory.
 
 Whoever names a file gets a machine for it, an unknown one if need be. A folder is walked in name order, links left
-alone; what is found to be no host document there is skipped, with the reason. Nothing is written, nothing is extracted.
+alone, within its own file system; what is found to be no host document there is skipped, with the reason. Nothing is
+written, nothing is extracted, and no file of the kernel's is opened: to read `/proc/kmsg` changes a host.
 """
 
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +25,13 @@ MAX_DOCUMENT_BYTES = 128 * 1024 * 1024
 # A tar archive says so at byte 257.
 _HEAD_BYTES = 512
 _UNREAD_ARCHIVES = (b"PK\x03\x04", b"\x28\xb5\x2f\xfd")
+# File systems whose files are the kernel's own words, by their names in /proc/self/mountinfo; all of them and no disk.
+_KERNEL_FILE_SYSTEMS = frozenset({
+    "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "efivarfs", "functionfs", "fusectl",
+    "mqueue", "nsfs", "proc", "pstore", "resctrl", "rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "sysfs",
+    "tracefs",
+})  # fmt: skip
+_OF_THE_KERNEL = "is of the kernel's own file systems (proc, sysfs, …), which are not read"
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -38,13 +48,21 @@ def read_captures(paths: Iterable[str], stdin: BinaryIO) -> Iterator[Machine | S
 
 def count_files(paths: Iterable[str]) -> int:
     """How many files `read_captures` will look at, for the progress bar; a support bundle is one."""
-    return sum(sum(1 for _ in _walk(path)) if _is_folder(path) else 1 for path in paths)
+    return sum(sum(1 for _ in _walk(path, _device_of(path))) if _is_folder(path) else 1 for path in paths)
 
 
 def is_there(path: str) -> bool:
     """Whether there is anything at a path; standard input is."""
     try:
         return path == "-" or Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_root(path: str) -> bool:
+    """Whether a path leads to `/`, however it is spelt."""
+    try:
+        return path != "-" and Path(path).samefile("/")
     except (OSError, ValueError):
         return False
 
@@ -58,8 +76,11 @@ def _is_folder(path: str) -> bool:
 
 def _read_folder(folder: str) -> Iterator[Machine | Skipped]:
     found = False
-    for path in _walk(folder):
+    for path in _walk(folder, _device_of(folder)):
         found = True
+        if isinstance(path, Skipped):
+            yield replace(path, found_in=path.input)
+            continue
         bundle = read_bundle_folder(Path(path), path)
         yield from _found_in(path, bundle if bundle is not None else _skip_special(path) or _read_file(path))
     if not found:
@@ -87,38 +108,87 @@ def _at_least_one(name: str, items: Iterator[Machine | Skipped]) -> Iterator[Mac
         yield from reasons[1:]
 
 
-def _walk(folder: str) -> Iterator[str]:
-    """Paths of all entries below a folder that are no folders, and of support bundles, in name order."""
+def _walk(folder: str, device: int | None) -> Iterator[str | Skipped]:
+    """Paths of all entries below a folder that are no folders, and of support bundles, in name order.
+
+    A folder that is not entered is `Skipped`. `device` is the file system that is walked.
+    """
+    if device in _kernel_devices():
+        yield Skipped(folder, _OF_THE_KERNEL, lost=True)
+        return
     if is_bundle_folder(Path(folder)):
         yield folder
         return
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
-        yield folder
+        yield Skipped(folder, "is a folder that cannot be listed", lost=True)
         return
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
-        else:
+        if not entry.is_dir(follow_symlinks=False):
             yield entry.path
+        elif closed := _why_closed(entry.path, device):
+            yield closed
+        else:
+            yield from _walk(entry.path, device)
+
+
+def _why_closed(folder: str, device: int | None) -> Skipped | None:
+    """Why a folder below the one that was given is not entered."""
+    found = _device_of(folder)
+    if found in _kernel_devices():
+        return Skipped(folder, _OF_THE_KERNEL)
+    if found is not None and found != device:
+        return Skipped(folder, "is another file system, which is not entered: give it as a PATH of its own", lost=True)
+    return None
+
+
+def _device_of(path: str) -> int | None:
+    """File system that a path is on."""
+    try:
+        return Path(path).stat().st_dev
+    except (OSError, ValueError):
+        return None
+
+
+@cache
+def _kernel_devices() -> frozenset[int]:
+    """Devices of the kernel's own file systems, as far as this process sees them mounted."""
+    found: set[int] = set()
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            # `22 28 0:21 / /proc rw,nosuid shared:5 - proc proc rw`
+            mount, _, kind = line.partition(" - ")
+            if kind.partition(" ")[0] in _KERNEL_FILE_SYSTEMS:
+                major, _, minor = mount.split()[2].partition(":")
+                found.add(os.makedev(int(major), int(minor)))
+    # Where that cannot be read: what is mounted on the two best known.
+    known = (_device_of(folder) for folder in ("/proc", "/sys"))
+    return frozenset(found.union(device for device in known if device is not None) - {_device_of("/")})
 
 
 def _skip_special(path: str) -> list[Skipped]:
     """Say why an entry of a folder is not opened at all: links lead elsewhere, pipes and devices may hang."""
     try:
-        mode = os.lstat(path).st_mode
+        found = os.lstat(path)
     except OSError as error:
         return [Skipped(path, f"cannot be read: {error.strerror}", lost=True)]
-    if stat.S_ISLNK(mode):
+    if stat.S_ISLNK(found.st_mode):
         return [Skipped(path, "is a symbolic link, which is not followed")]
-    if stat.S_ISDIR(mode):
-        return [Skipped(path, "is a folder that cannot be listed", lost=True)]
-    return [] if stat.S_ISREG(mode) else [Skipped(path, "is no regular file")]
+    if not stat.S_ISREG(found.st_mode):
+        return [Skipped(path, "is no regular file")]
+    return [Skipped(path, _OF_THE_KERNEL)] if found.st_dev in _kernel_devices() else []
 
 
 def _read_file(path: str) -> Iterator[Machine | Skipped]:
     try:
+        found = Path(path).stat()
+        if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
+            yield Skipped(path, "is a device, which is not read", lost=True)
+            return
+        if stat.S_ISREG(found.st_mode) and found.st_dev in _kernel_devices():
+            yield Skipped(path, _OF_THE_KERNEL, lost=True)
+            return
         with Path(path).open("rb") as stream:
             yield from _read_stream(path, stream)
     except FileNotFoundError:
