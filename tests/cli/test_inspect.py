@@ -414,3 +414,40 @@ def test_the_root_of_a_host_is_no_folder_of_captures(path: str, tmp_path: Path) 
     assert (ran.code, ran.out) == (USAGE, "")
     assert "/ is a host, not a folder of captures; leave PATH out, or give --root /" in ran.err
     assert ran.err.count("\n") == 1
+
+
+LOST = "! 1 file could not be taken: it may be a node that did not answer (import counts it as unknown)"
+
+
+def test_a_file_that_may_be_a_node_is_said_below_the_count(captures: Path) -> None:
+    folder = captures / "one"
+    folder.mkdir()
+    (folder / "good.json").write_bytes((captures / "clean.json").read_bytes())
+    assert "could not be taken" not in inspect(folder).out
+    (folder / "empty.json").write_text("", encoding="utf-8")
+    ran = inspect(folder)
+    assert ran.code == PARTIAL
+    assert f"1 machine: 1 clean {LOST} skipped" in " ".join(ran.out.split())
+    (folder / "empty-too.json").write_text("\n", encoding="utf-8")
+    both = "! 2 files could not be taken: they may be nodes that did not answer (import counts each as unknown)"
+    assert f"1 machine: 1 clean {both} skipped" in " ".join(inspect(folder).out.split())
+
+
+def test_json_marks_the_files_that_may_be_a_node(captures: Path) -> None:
+    folder = captures / "one"
+    folder.mkdir()
+    (folder / "empty.json").write_text("", encoding="utf-8")
+    (folder / "README.md").write_text("# captures", encoding="utf-8")
+    skipped = json.loads(inspect(folder, "--format", "json").out)["skipped"]
+    assert {item["input"]: item.get("lost") for item in skipped} == {
+        f"{folder}/empty.json": True,
+        f"{folder}/README.md": None,
+    }
+
+
+def test_an_empty_folder_beside_a_machine_is_no_file_that_could_not_be_taken(captures: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = inspect(captures / "clean.json", tmp_path / "empty")
+    assert ran.code == PARTIAL
+    assert "is an empty folder" in " ".join(ran.out.split())
+    assert "could not be taken" not in ran.out

@@ -101,6 +101,8 @@ def test_a_node_that_did_not_answer_is_said_before_all_else(tmp_path: Path) -> N
     assert ran.code == PARTIAL
     assert ran.out.startswith("! 1 file could not be taken")
     assert "nothing to do" not in ran.out
+    document = json.loads(plan(tmp_path, "--pool", "worker", "--format", "json").out)
+    assert document["skipped"] == [{"input": f"{tmp_path}/w1.json", "reason": "is empty", "lost": True}]
 
 
 def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:

@@ -186,3 +186,35 @@ def test_time_grows_with_the_number_of_broken_objects_and_the_rest_is_said_to_be
     assert len(machines) == 1001
     assert {machine.readability for machine in machines} == {Readability.UNKNOWN}
     assert "what follows was not read" in machines[-1].problems[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Permission denied\n",
+        "bash: /usr/bin/rpm-ostree: Permission denied\n",
+        "core@worker-3: Permission denied (publickey,gssapi-keyex,gssapi-with-mic).\n",
+        "Permission denied, please try again.\ncore@10.0.0.7: Permission denied (publickey).\n",
+        "Host key verification failed.\n",
+        "ssh: connect to host worker-3 port 22: No route to host\n",
+        "sudo: a password is required\n",
+        "Starting pod/worker-3-debug ...\nPermission denied",
+    ],
+)
+def test_a_command_that_was_not_let_in_is_an_unknown_machine_of_a_folder(text: str, tmp_path: Path) -> None:
+    (tmp_path / "worker-3.json").write_text(text, encoding="utf-8")
+    (machine,) = read_captures([str(tmp_path)], BytesIO())
+    assert isinstance(machine, Machine)
+    assert classify(machine).booted.layering is Layering.UNKNOWN
+    assert "not let in" in machine.problems[0] or "could not be run" in machine.problems[0]
+
+
+def test_a_long_text_that_speaks_of_it_is_no_machine(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("Permission denied\nmeans that …\n" + "words\n" * 1000, encoding="utf-8")
+    (item,) = read_captures([str(tmp_path)], BytesIO())
+    assert isinstance(item, Skipped)
+
+
+def test_words_of_a_shell_below_a_status_make_no_second_machine(deployment: Deployment, status: Status) -> None:
+    assert layerings(f"{status(deployment())}\nPermission denied\n") == ["clean"]
+    assert len(layerings(f"{TEXT}\nPermission denied\n")) == 1

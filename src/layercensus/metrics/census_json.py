@@ -17,8 +17,12 @@ def format_census_json(censuses: Iterable[Census], skipped: list[Skipped]) -> It
         yield separator + json.dumps(machine_value(census))
         separator = ",\n  "
     yield "],\n"
-    values = [{"input": item.input, "reason": item.reason} for item in skipped]
-    yield f' "skipped": {json.dumps(values)}}}\n'
+    yield f' "skipped": {json.dumps([_skipped_value(item) for item in skipped])}}}\n'
+
+
+def _skipped_value(item: Skipped) -> dict[str, Any]:
+    """One element of `skipped`; `lost` stands where a machine may be behind it."""
+    return {"input": item.input, "reason": item.reason} | ({"lost": True} if item.lost else {})
 
 
 def machine_value(census: Census) -> dict[str, Any]:

@@ -50,6 +50,8 @@ def format_census_table(censuses: Iterable[Census], skipped: list[Skipped]) -> I
         yield "".join(_machine_lines(census))
     if counts:
         yield "\n" + _summary(counts)
+    # An empty folder, found in no file, is none.
+    yield from _lost_words(sum(item.lost and item.found_in is not None for item in skipped))
     for item in skipped:
         yield from _wrapped(f"skipped {item.input}: {item.reason}", indent=0)
 
@@ -149,6 +151,16 @@ def _summary(counts: Counter[Layering]) -> str:
     total = counts.total()
     parts = ", ".join(f"{counts[layering]} {layering}" for layering in Layering if counts[layering])
     return "".join(_wrapped(f"{total} machine{'s' if total != 1 else ''}: {parts}", indent=0))
+
+
+def _lost_words(count: int) -> Iterator[str]:
+    """Say that the count of machines may be short."""
+    if count:
+        what, who = ("1 file", "it may be a node") if count == 1 else (f"{count} files", "they may be nodes")
+        how = "it as" if count == 1 else "each as"
+        yield from _wrapped(
+            f"! {what} could not be taken: {who} that did not answer (import counts {how} unknown)", indent=0
+        )
 
 
 def _wrapped(text: str, *, indent: int) -> Iterator[str]:

@@ -13,7 +13,9 @@ def format_plan_json(plans: Sequence[PoolPlan], skipped: Sequence[Skipped]) -> I
     value = {
         "schema": SCHEMA,
         "pools": [pool_value(plan) for plan in plans],
-        "skipped": [{"input": item.input, "reason": item.reason} for item in skipped],
+        "skipped": [
+            {"input": item.input, "reason": item.reason} | ({"lost": True} if item.lost else {}) for item in skipped
+        ],
     }
     yield json.dumps(value, indent=1) + "\n"
 

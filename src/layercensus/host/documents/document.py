@@ -12,7 +12,7 @@ from layercensus.errors import HostDocumentError
 from layercensus.host.documents.bootc import is_bootc_status, parse_bootc, split_bootc
 from layercensus.host.documents.mcd_log import is_mcd_log, parse_mcd_log, split_logs
 from layercensus.host.documents.origin import parse_origin
-from layercensus.host.documents.other_text import parse_admin_status, parse_failure, parse_table
+from layercensus.host.documents.other_text import is_denied, parse_admin_status, parse_failure, parse_table
 from layercensus.host.documents.status_json import parse_status
 from layercensus.host.documents.status_text import parse_status_text
 from layercensus.host.documents.text_lines import HostText, split_hosts
@@ -58,7 +58,7 @@ def recognise(text: str) -> Source | None:
         return Source.BOOTC
     if _ORIGIN.search(text):
         return Source.ORIGIN
-    return Source.RPM_OSTREE_TEXT if _STATUS_TEXT.search(text) else None
+    return Source.RPM_OSTREE_TEXT if _STATUS_TEXT.search(text) or is_denied(text) else None
 
 
 def parse_document(text: str, name: str) -> Iterator[Machine]:

@@ -14,6 +14,14 @@ from layercensus.model import Deployment, Readability, Unlocked
 
 _ADMIN = re.compile(r"^([* ]) (\S+) ([0-9a-f]{64})\.(\d+)(?: \((\w+)\))?$")
 _ADMIN_KEY = re.compile(r"^\s+(Version|Unlocked|origin refspec|Pinned|origin):\s*(.*)$")
+# What a shell, sudo or ssh says when it was not let in. It may stand in a README too, so in a short text only.
+_DENIED = re.compile(
+    r"^[ \t]*(?:[^\s@]{1,64}@\S{1,255}: )?Permission denied\b|"
+    r"^-?(?:bash|sh|chroot|sudo|ssh): .*(?:Permission denied|password is required|Connection (?:refused|timed out)|"
+    r"Could not resolve hostname|No route to host)|^Host key verification failed",
+    re.MULTILINE,
+)
+_MAX_DENIED_CHARACTERS = 4096
 _TABLE_HEAD = re.compile(r"^\s+TIMESTAMP \(UTC\)\s+VERSION\s+ID\s+OSNAME\s+REFSPEC")
 _TABLE_ROW = re.compile(r"^([* ]) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\s+(\S+)\s+([0-9a-f]+)\s+(\S+)\s+(\S+)")
 
@@ -64,9 +72,14 @@ def parse_table(host: HostText) -> Reading | None:
     return Reading(deployments, (problem,))
 
 
+def is_denied(text: str) -> bool:
+    """Whether a text is no more than the words of a command that was not let in."""
+    return len(text) <= _MAX_DENIED_CHARACTERS and bool(_DENIED.search(text))
+
+
 def parse_failure(host: HostText) -> Reading | None:
     """What rpm-ostree said instead of a status, and whether that means that it is no rpm-ostree host."""
-    failure = first_failure(host.lines)
+    failure = first_failure(host.lines) or next((line.text for line in host.lines if _DENIED.match(line.text)), None)
     if failure is None:
         return None
     for pattern, readability, meaning in _failures():
