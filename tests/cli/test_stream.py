@@ -198,7 +198,7 @@ def test_other_systems_never_join_an_openshift_share(tmp_path: Path) -> None:
     }
     (tmp_path / "captures" / "east" / "b.json").write_text(json.dumps(silverblue))
     done = run("import", "captures", "--lake", "lake", cwd=tmp_path)
-    assert "not OpenShift" in done.stdout
+    assert "left out: 1 machine not of OpenShift\n" in done.stdout
     assert report(tmp_path, "lake")["headline"]["machines"]["total"] == 1
 
 
@@ -258,6 +258,45 @@ def test_the_root_of_a_host_is_not_imported(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "/ is a host, not a folder of captures; name the folder that they are in" in done.stderr
     assert not (tmp_path / "lake").exists()
+
+
+def test_files_that_count_as_unknown_are_named_the_first_ten(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/master-0.json")
+    for number in range(12):
+        (tmp_path / "captures" / "east" / f"empty-{number:02}.json").write_text("", encoding="utf-8")
+    (tmp_path / "captures" / "east" / "b.json").write_text("Permission denied\n", encoding="utf-8")
+    done = run("import", "captures", "--lake", "lake", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "14 machines (1 clean, 13 unknown)" in done.stdout
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("layercensus: captures/east/b.json: counts as unknown: the command that was to ask")
+    assert lines[1] == "layercensus: captures/east/empty-00.json: counts as unknown: is empty"
+    assert lines[9] == "layercensus: captures/east/empty-08.json: counts as unknown: is empty"
+    assert lines[10:] == ["layercensus: and 3 more that count as unknown; inspect names all"]
+
+
+def test_what_is_no_capture_counts_as_no_machine(tmp_path: Path) -> None:
+    """A census of ours has the words of a status in it; an import of it was an unknown machine more."""
+    east = tmp_path / "captures" / "east"
+    write_machine(east / "a.json", "osprey/worker-1.json")
+    (east / ".gitkeep").write_text("", encoding="utf-8")
+    (east / "census.json").write_text(run("inspect", "captures", "--format", "json", cwd=tmp_path).stdout)
+    assert '"requested-packages"' in (east / "census.json").read_text(encoding="utf-8")
+    assert run("import", "captures", "--lake", "captures/lake", cwd=tmp_path).returncode == 0
+    done = run("import", "captures", "--lake", "captures/lake", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 cluster, 1 machine (1 packages)" in done.stdout
+    assert "left out: 3 files without a host document\n" in done.stdout  # .gitkeep, census.json, the lake
+
+
+@pytest.mark.parametrize("command", ["import", "inspect", "plan"])
+def test_a_lake_is_no_folder_of_captures(command: str, tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/worker-1.json")
+    assert run("import", "captures", "--lake", "lake", cwd=tmp_path).returncode == 0
+    done = run(command, "lake", *(["--lake", "other"] if command == "import" else []), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "lake: is a lake, not a folder of captures; give the folder of captures" in done.stderr
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_folder_one_stands_in_has_a_name(tmp_path: Path) -> None:

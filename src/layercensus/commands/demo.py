@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from layercensus.commands import EXIT_DONE, Output, Surroundings, import_, inspect
@@ -22,7 +23,9 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     yield f"$ layercensus inspect {captures}\n"
     yield from inspect.run(_options(paths=[str(captures)], format="table", exit_code=False), surroundings)
     yield f"\n$ layercensus import {captures} --lake {lake}\n"
-    yield from import_.import_captures(_options(paths=[str(captures)], lake=str(lake), cluster_id=None), surroundings)
+    # Which of them are unknown, and why, the table above has said.
+    quiet = replace(surroundings, warn=lambda _line: None)
+    yield from import_.import_captures(_options(paths=[str(captures)], lake=str(lake), cluster_id=None), quiet)
     yield f"\n$ layercensus report --lake {lake} --format html -o {page}\n"
     with read_engine(lake) as engine:
         report = build_report(engine, as_of=None, signal=None)

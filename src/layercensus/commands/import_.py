@@ -18,7 +18,7 @@ from layercensus.host.captures import count_files, is_there, read_captures
 from layercensus.lake.population import refresh
 from layercensus.lake.storage import count_known_rows, write_rows
 from layercensus.metrics.families import needs_of
-from layercensus.model import Census, Layering, Need, Row, Skipped
+from layercensus.model import Census, Layering, Machine, Need, Row, Skipped
 
 # Names clusters that have no id of their own: the same folder name gives the same id, here and elsewhere.
 _NAMESPACE = UUID("5d0c9a5e-7a0f-4b8e-9b9a-3f0a7d1c2e64")
@@ -100,6 +100,31 @@ def release_words(census: Census) -> str | None:
     return f"{candidates[0]}-{candidates[-1]}"
 
 
+_MOST_NAMED = 10
+
+
+@dataclass
+class _Found:
+    """What was found on the way: clusters by id, what was left out, and inputs that count as unknown, with reasons."""
+
+    clusters: dict[str, _Cluster] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    named: list[str] = field(default_factory=list)
+    unread: int = 0
+
+    def add_unread(self, name: str, reason: str) -> None:
+        """Keep the name of an input that counts as unknown, of the first ones only."""
+        self.unread += 1
+        if len(self.named) < _MOST_NAMED:
+            self.named.append(f"{name}: counts as unknown: {reason}")
+
+    def unread_lines(self) -> Iterator[str]:
+        """Lines that name what counts as unknown."""
+        yield from self.named
+        if more := self.unread - len(self.named):
+            yield f"and {more} more that {'counts' if more == 1 else 'count'} as unknown; inspect names all"
+
+
 # Options that go with one of the two ways only, and what they are when they are not given.
 _OF_PATHS = {"release": None}
 _OF_STORES = {
@@ -129,8 +154,7 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     """Read, classify, count per cluster, write; say what was left out. Nothing is written before all is read."""
     check_paths(options.paths)
     lake = Path(options.lake)
-    clusters: dict[str, _Cluster] = {}
-    left_out: Counter[str] = Counter()
+    found = _Found()
     total = count_files(options.paths) if surroundings.shows_progress else None
     done = 0
     for path in options.paths:
@@ -139,37 +163,42 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
         for item in read_captures([path], surroundings.stdin):
             surroundings.tick(done, total)
             done += 1
-            _add(item, path, options, clusters, left_out)
-    kept = {cluster_id: cluster for cluster_id, cluster in clusters.items() if cluster.nodes}
+            _add(item, path, options, found)
+    for line in found.unread_lines():
+        surroundings.warn(f"layercensus: {line}")
+    kept = {cluster_id: cluster for cluster_id, cluster in found.clusters.items() if cluster.nodes}
     if not kept:
         raise NothingToDoError("no machine of an OpenShift cluster was found", where=" ".join(options.paths))
     rows = [cluster.row(cluster_id, surroundings.now) for cluster_id, cluster in kept.items()]
     replaced = count_known_rows(lake, rows)
     write_rows(lake, rows)
     refresh(lake)
-    yield from _summary(kept.values(), left_out, lake, surroundings.now)
+    yield from _summary(kept.values(), found.left_out, lake, surroundings.now)
     yield from _warnings(kept.values(), replaced)
     unknown = sum(cluster.nodes[Layering.UNKNOWN] for cluster in kept.values())
     return EXIT_PARTIAL if unknown else EXIT_DONE
 
 
-def _add(item: object, path: str, options: Namespace, clusters: dict[str, _Cluster], left_out: Counter[str]) -> None:
+def _add(item: Machine | Skipped, path: str, options: Namespace, found: _Found) -> None:
     """Count one machine, or one file that may have been one, in its cluster."""
     if isinstance(item, Skipped):
         if item.lost and item.input != path:
-            _cluster_of(item.found_in or item.input, path, options.cluster_id, clusters).lost += 1
+            _cluster_of(item.found_in or item.input, path, options.cluster_id, found.clusters).lost += 1
+            found.add_unread(item.input, item.reason)
         else:
-            left_out["file that is no host document"] += 1
+            found.left_out["file without a host document"] += 1
         return
-    census = classify(item, release=options.release)  # type: ignore[arg-type]
+    census = classify(item, release=options.release)
     if census.booted.layering is Layering.NOT_APPLICABLE:
-        left_out["machine without rpm-ostree"] += 1
+        found.left_out["machine without rpm-ostree"] += 1
     elif census.machine.os.openshift is False:
-        left_out["machine that is not OpenShift's"] += 1
+        found.left_out["machine not of OpenShift"] += 1
     else:
         cluster_id = options.cluster_id or _own_cluster_id(census.machine.cluster_id)
         found_in = census.machine.found_in or census.machine.input
-        _cluster_of(found_in, path, cluster_id, clusters).add(census)
+        _cluster_of(found_in, path, cluster_id, found.clusters).add(census)
+        if census.booted.layering is Layering.UNKNOWN:
+            found.add_unread(census.machine.input, "; ".join(census.problems))
 
 
 def _own_cluster_id(text: str | None) -> str | None:

@@ -5,7 +5,9 @@ alone, within its own file system; what is found to be no host document there is
 written, nothing is extracted, and no file of the kernel's is opened: to read `/proc/kmsg` changes a host.
 """
 
+import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -32,6 +34,12 @@ _KERNEL_FILE_SYSTEMS = frozenset({
     "tracefs",
 })  # fmt: skip
 _OF_THE_KERNEL = "is of the kernel's own file systems (proc, sysfs, …), which are not read"
+_HIDDEN = "is hidden: its name begins with a dot"
+_OF_A_LAKE = "is a lake of layercensus, not a folder of captures"
+# What begins like that and is whole was written by us: a census, a plan, a report, the head of a lake.
+_OUR_HEAD = re.compile(r'\s*\{\s*"schema":\s*"(layercensus/[^"]*)"')
+# A piece of a status: a machine may be behind it. A census of ours has the word too, as where a change was read.
+_PIECE_OF_STATUS = re.compile(r'(?<!"from": )(?<!"from":)"requested-packages"')
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -57,6 +65,16 @@ def is_there(path: str) -> bool:
         return path == "-" or Path(path).exists()
     except (OSError, ValueError):
         return False
+
+
+def is_lake(path: str) -> bool:
+    """Whether a path is the folder of a lake; one of captures may hold the status of a machine called `lake`."""
+    try:
+        with (Path(path) / "lake.json").open("rb") as stream:
+            head = _OUR_HEAD.match(stream.read(_HEAD_BYTES).decode("utf-8", errors="replace"))
+    except (OSError, ValueError):
+        return False
+    return head is not None and head[1] == "layercensus/lake"
 
 
 def is_root(path: str) -> bool:
@@ -125,7 +143,9 @@ def _walk(folder: str, device: int | None) -> Iterator[str | Skipped]:
         yield Skipped(folder, "is a folder that cannot be listed", lost=True)
         return
     for entry in entries:
-        if not entry.is_dir(follow_symlinks=False):
+        if entry.name.startswith("."):
+            yield Skipped(entry.path, _HIDDEN)
+        elif not entry.is_dir(follow_symlinks=False):
             yield entry.path
         elif closed := _why_closed(entry.path, device):
             yield closed
@@ -140,7 +160,7 @@ def _why_closed(folder: str, device: int | None) -> Skipped | None:
         return Skipped(folder, _OF_THE_KERNEL)
     if found is not None and found != device:
         return Skipped(folder, "is another file system, which is not entered: give it as a PATH of its own", lost=True)
-    return None
+    return Skipped(folder, _OF_A_LAKE) if is_lake(folder) else None
 
 
 def _device_of(path: str) -> int | None:
@@ -231,8 +251,20 @@ def _decode(content: bytes) -> tuple[str, str | None] | None:
 
 def _read_text(name: str, text: str, note: str | None) -> Iterator[Machine | Skipped]:
     if recognise(text) is None:
+        if (ours := _our_schema(text)) is not None:
+            yield Skipped(name, f"was written by layercensus ({ours}) and is no host document")
+            return
         machine = next(parse_document(text, name))
-        yield Skipped(name, machine.problems[0], lost=not text.strip() or '"requested-packages"' in text)
+        yield Skipped(name, machine.problems[0], lost=not text.strip() or bool(_PIECE_OF_STATUS.search(text)))
         return
     for machine in parse_document(text, name):
         yield replace(machine, problems=(*machine.problems, note)) if note else machine
+
+
+def _our_schema(text: str) -> str | None:
+    """Schema of a whole document of ours; None of anything else, so also where another text stands behind it."""
+    head = _OUR_HEAD.match(text)
+    try:
+        return head[1] if head is not None and isinstance(json.loads(text), dict) else None
+    except (ValueError, RecursionError):
+        return None
