@@ -253,6 +253,29 @@ def test_a_missing_path_is_said_to_be_missing(tmp_path: Path) -> None:
     assert "nope: does not exist" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["import", "inspect", "plan"])
+def test_every_command_says_the_same_of_a_path_where_nothing_is(command: str, tmp_path: Path) -> None:
+    """For `import` that is all, and no lake is made: a cluster without one of its machines would be a wrong row."""
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/worker-1.json")
+    lake = ["--lake", "lake"] if command == "import" else []
+    done = run(command, "nope", "captures", *lake, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "layercensus: nope: does not exist; check the path\n")
+    assert ("a.json" in done.stdout) is (command != "import")
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_release_that_does_not_hold_is_said(tmp_path: Path) -> None:
+    write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/master-0.json")  # says 4.14
+    write_machine(tmp_path / "captures" / "east" / "b.json", "osprey/worker-1.json")  # so does this
+    silent = '{"deployments": [{"booted": true, "osname": "rhcos", "packages": [], "requested-packages": []}]}'
+    (tmp_path / "captures" / "east" / "c.json").write_text(silent, encoding="utf-8")
+    done = run("import", "captures", "--lake", "lake", "--release", "4.14", cwd=tmp_path)
+    assert "--release" not in done.stdout
+    done = run("import", "captures", "--lake", "lake", "--release", "4.99", cwd=tmp_path)
+    assert "--release 4.99: 2 machines say another release, which was taken\n" in done.stdout
+    assert "--release 4.99: has no catalog; 1 machine was judged by 5.0, the nearest\n" in done.stdout
+
+
 def test_the_root_of_a_host_is_not_imported(tmp_path: Path) -> None:
     done = run("import", "/", "--lake", "lake", cwd=tmp_path)
     assert done.returncode == 2

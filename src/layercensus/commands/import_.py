@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid5
 
+from layercensus.classify.catalog import known_releases
 from layercensus.classify.census import classify
 from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings, import_prometheus
-from layercensus.commands.paths import check_paths
+from layercensus.commands.paths import check_paths, missing_path
 from layercensus.commands.words import counted
 from layercensus.errors import Fault, NothingToDoError, UsageError
 from layercensus.host.captures import count_files, is_there, read_captures
@@ -105,10 +106,15 @@ _MOST_NAMED = 10
 
 @dataclass
 class _Found:
-    """What was found on the way: clusters by id, what was left out, and inputs that count as unknown, with reasons."""
+    """What was found on the way: clusters by id, what was left out, and inputs that count as unknown, with reasons.
+
+    Of a release that was asked for: how many machines say another, and how many were judged by which in its place.
+    """
 
     clusters: dict[str, _Cluster] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
+    overruled: int = 0
+    nearest: Counter[str] = field(default_factory=Counter)
     named: list[str] = field(default_factory=list)
     unread: int = 0
 
@@ -117,6 +123,24 @@ class _Found:
         self.unread += 1
         if len(self.named) < _MOST_NAMED:
             self.named.append(f"{name}: counts as unknown: {reason}")
+
+    def add_release(self, census: Census, asked: str | None) -> None:
+        """Count a machine that was not judged by the release that was asked for."""
+        if asked is None:
+            return
+        if census.booted.release != asked:
+            self.overruled += 1
+        elif asked not in known_releases() and census.booted.release_candidates:
+            self.nearest[census.booted.release_candidates[0]] += 1
+
+    def release_lines(self, asked: str | None) -> Iterator[str]:
+        """Lines that say where the release that was asked for did not hold."""
+        if self.overruled:
+            say = "says" if self.overruled == 1 else "say"
+            yield f"--release {asked}: {counted(self.overruled, 'machine')} {say} another release, which was taken\n"
+        for release, count in self.nearest.items():
+            judged = f"{counted(count, 'machine')} {'was' if count == 1 else 'were'} judged by {release}, the nearest"
+            yield f"--release {asked}: has no catalog; {judged}\n"
 
     def unread_lines(self) -> Iterator[str]:
         """Lines that name what counts as unknown."""
@@ -159,7 +183,7 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     done = 0
     for path in options.paths:
         if not is_there(path):
-            raise NothingToDoError("does not exist", where=path, next_step="check the path")
+            raise missing_path(path)
         for item in read_captures([path], surroundings.stdin):
             surroundings.tick(done, total)
             done += 1
@@ -175,6 +199,7 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     refresh(lake)
     yield from _summary(kept.values(), found.left_out, lake, surroundings.now)
     yield from _warnings(kept.values(), replaced)
+    yield from found.release_lines(options.release)
     unknown = sum(cluster.nodes[Layering.UNKNOWN] for cluster in kept.values())
     return EXIT_PARTIAL if unknown else EXIT_DONE
 
@@ -197,6 +222,7 @@ def _add(item: Machine | Skipped, path: str, options: Namespace, found: _Found) 
         cluster_id = options.cluster_id or _own_cluster_id(census.machine.cluster_id)
         found_in = census.machine.found_in or census.machine.input
         _cluster_of(found_in, path, cluster_id, found.clusters).add(census)
+        found.add_release(census, options.release)
         if census.booted.layering is Layering.UNKNOWN:
             found.add_unread(census.machine.input, "; ".join(census.problems))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from layercensus.commands import Output, Surroundings
 from layercensus.commands.censuses import Tally, render_censuses
-from layercensus.commands.paths import check_paths
+from layercensus.commands.paths import check_paths, warn_missing
 from layercensus.errors import Fault, UsageError
 from layercensus.host.captures import count_files, read_captures
 from layercensus.host.live.sysroot import read_sysroot
@@ -20,10 +20,11 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     if options.paths and options.root != "/":
         raise UsageError("PATH and --root are two machines", fault=Fault.USAGE, next_step="give one of them")
     check_paths(options.paths, instead="leave PATH out, or give --root /")
+    missing = warn_missing(options.paths, surroundings.warn)
     tally = Tally()
     censuses = tally.classified(_items(options, surroundings), release=options.release)
     if options.format == "prometheus":
-        censuses = _with_reasons(censuses, surroundings)
+        censuses = _with_reasons(censuses, surroundings, missing)
     yield from render_censuses(censuses, tally.skipped, form=options.format)
     if not tally.machines:
         surroundings.warn(f"layercensus: {' '.join(options.paths)}: {_NOTHING_FOUND}")
@@ -45,9 +46,9 @@ def _items(options: Namespace, surroundings: Surroundings) -> Iterator[Machine |
         yield item
 
 
-def _with_reasons(censuses: Iterator[Census], surroundings: Surroundings) -> Iterator[Census]:
-    """Metrics have no place for a reason: it goes beside them."""
+def _with_reasons(censuses: Iterator[Census], surroundings: Surroundings, missing: frozenset[str]) -> Iterator[Census]:
+    """Metrics have no place for a reason: it goes beside them, but for paths that were said to be missing."""
     for census in censuses:
-        if census.booted.layering is Layering.UNKNOWN:
+        if census.booted.layering is Layering.UNKNOWN and census.machine.input not in missing:
             surroundings.warn(f"layercensus: {census.machine.input}: unknown: {'; '.join(census.problems)}")
         yield census

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings
 from layercensus.commands.censuses import Tally
-from layercensus.commands.paths import check_paths
+from layercensus.commands.paths import check_paths, warn_missing
 from layercensus.errors import Fault, NothingToDoError, UsageError
 from layercensus.host.captures import count_files, read_captures
 from layercensus.migrate.plan import Answer, PoolPlan, Wishes
@@ -30,6 +30,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     if options.lake:
         return (yield from _of_fleet(options, surroundings))
     check_paths(options.paths)
+    warn_missing(options.paths, surroundings.warn)
     tally = Tally()
     censuses = list(tally.classified(_items(options, surroundings), release=options.release))
     for item in tally.skipped:

@@ -67,6 +67,17 @@ def is_there(path: str) -> bool:
         return False
 
 
+def is_missing(path: str) -> bool:
+    """Whether nothing is at a path; one that may not be looked at, or is no path at all, may be there."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return path != "-"
+    except (OSError, ValueError):
+        return False
+    return False
+
+
 def is_lake(path: str) -> bool:
     """Whether a path is the folder of a lake; one of captures may hold the status of a machine called `lake`."""
     try:

@@ -106,7 +106,7 @@ def _managed_words(judged: JudgedChange) -> str:
         case False:
             return f"no MachineConfig asks for it: put {what} into one, and the operator installs it"
         case None:
-            return f"the operator installs it if a MachineConfig asks for it ({what}); look that one does"
+            return f"the operator installs it if a MachineConfig asks for it ({what}); check that one does"
 
 
 def _key(change: Change) -> tuple[str, ...]:
