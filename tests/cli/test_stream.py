@@ -376,6 +376,22 @@ def test_a_folder_of_sosreports_is_one_cluster(tmp_path: Path) -> None:
     assert headline["clusters"]["reporting"] == 2
 
 
+@pytest.mark.parametrize("path", ["captures", "captures/east/two.tar"])
+def test_what_is_missing_of_a_cut_archive_is_unknown_however_it_is_named(tmp_path: Path, path: str) -> None:
+    status = read_text("demo/osprey/worker-1.json")
+    whole = tmp_path / "captures" / "east" / "two.tar"
+    whole.parent.mkdir(parents=True)
+    with tarfile.open(whole, "w") as archive:
+        for host in ("a", "b"):
+            add_member(archive, f"sosreport-{host}/sos_commands/rpmostree/rpm-ostree_status_--json", status)
+    content = whole.read_bytes()
+    # The second status is cut in the middle: one machine was read, one not, and what else there was nobody knows.
+    whole.write_bytes(content[: content.index(b"sosreport-b/") + 512 + len(status) // 2])
+    assert run("import", path, "--lake", "lake", cwd=tmp_path).returncode == 1
+    machines = report(tmp_path, "lake")["headline"]["machines"]
+    assert (machines["total"] - machines["unknown"], machines["unknown"]) == (1, 2)
+
+
 def test_a_cluster_of_which_nothing_could_be_read_is_a_cluster(tmp_path: Path) -> None:
     write_machine(tmp_path / "captures" / "east" / "a.json", "osprey/worker-1.json")
     (tmp_path / "captures" / "west").mkdir()
