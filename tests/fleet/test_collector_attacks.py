@@ -4,6 +4,7 @@ Memory is the peak of the worker's own, time its own CPU seconds; honest senders
 bounded by what the attacker pays: a connection, or a token of one cluster.
 """
 
+import resource
 import selectors
 import socket
 import sys
@@ -52,6 +53,7 @@ HONEST_SECONDS = 10.0
 # CPU seconds that one body may cost. It holds all other senders of the worker up for as long.
 MOST_CPU_SECONDS = 2.0
 TICKS = 100.0
+IDLE, OTHER_FILES = 10_000, 200
 NODES = "cluster:node_instance_type_count:sum"
 
 
@@ -525,19 +527,21 @@ def test_a_thousand_slow_bodies_without_a_token_are_closed_in_time(
         dribble(slow, b"a", running, honest)
 
 
-def test_three_thousand_idle_connections_keep_no_honest_sender_out(
+def test_ten_thousand_idle_connections_keep_no_honest_sender_out(
     running: Collector, cluster: Cluster, honest: Cluster, worker: int
 ) -> None:
     """The collector was started with the usual soft limit of 1024 open files: it raises it by itself."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < IDLE + OTHER_FILES:
+        pytest.skip(f"NOT CHECKED: the hard limit of open files is below {IDLE + OTHER_FILES}")
     assert soft_limit(running.process.pid) == 1024
-    assert soft_limit(worker) > 4096
-    with grows_less_than(worker, MOST_GROWTH), crowd(running, 3000, b"") as idle:
-        wait_for(lambda: len(open_files(worker)) >= 3000 or None, "all of them")
+    assert soft_limit(worker) > IDLE
+    with grows_less_than(worker, MOST_GROWTH), crowd(running, IDLE, b"") as idle:
+        wait_for(lambda: len(open_files(worker)) >= IDLE or None, "all of them")
         for _ in range(5):
             ask_honestly(running, honest)
         # They are taken still.
         body = cluster.body()
-        for connection in (idle[0], idle[1500], idle[-1]):
+        for connection in (idle[0], idle[IDLE // 2], idle[-1]):
             connection.sendall(head(cluster, f"Content-Length: {len(body)}") + body)
             assert status_of(connection.recv(4096)) == 204
     wait_for(lambda: len(open_files(worker)) < 100 or None, "connections that are gone")
