@@ -1,6 +1,7 @@
 """The system calls of a collector, as strace sees them: what is synced before an answer, what before a file is removed.
 
-Power that fails is not tried; what is checked is that every sync stands where it must for it not to matter.
+What is checked is that every sync stands where it must for a power loss not to matter; what one would leave of the disk
+is tried in `test_collector_power_loss.py`.
 """
 
 import re
@@ -9,7 +10,6 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from random import Random
 from uuid import UUID
@@ -30,71 +30,18 @@ from tests.fleet.running import (
     wait_for,
 )
 from tests.real.prometheus_server import require
+from tests.real.system_calls import (
+    NO_CONTENT,
+    RENAMES,
+    SYNCS,
+    WRITES,
+    Call,
+    answers_by_port,
+    parse_trace,
+    traced_command,
+)
 
 pytestmark = [pytest.mark.real, pytest.mark.endurance]
-
-WRITES = {"write", "writev", "pwrite64", "sendto", "sendmsg"}
-SYNCS = {"fsync", "fdatasync"}
-RENAMES = {"rename", "renameat", "renameat2"}
-TRACED = ",".join([*sorted(WRITES | SYNCS | RENAMES), "openat,close,mkdir,mkdirat,unlink,unlinkat"])
-NO_CONTENT = b"HTTP/1.1 204 "
-
-
-@dataclass(frozen=True)
-class Call:
-    """A system call; `began` and `ended` are lines of the trace. `result` None where the process ended in it."""
-
-    name: str
-    arguments: str
-    result: int | None
-    began: int
-    ended: int
-
-    @cached_property
-    def descriptor(self) -> int:
-        return int(self.arguments.partition("<")[0])
-
-    @cached_property
-    def opened(self) -> str:
-        """What the descriptor in front is: a path, or `TCP:[…->…]`."""
-        found = re.match(r"\d+<((?:->|[^>])*)>", self.arguments)
-        return _bytes(found[1]).decode() if found else ""
-
-    @cached_property
-    def strings(self) -> list[bytes]:
-        return [_bytes(text) for text in re.findall(r'"((?:[^"\\]|\\.)*)"', self.arguments)]
-
-    @cached_property
-    def data(self) -> bytes:
-        """What was written, as far as it was."""
-        return b"".join(self.strings)[: self.result]
-
-    @property
-    def held(self) -> bool:
-        return self.result is not None and self.result >= 0
-
-
-def _bytes(text: str) -> bytes:
-    r"""What strace shows, `\x2f` for a byte where it is asked for it, as bytes."""
-    return re.sub(rb"(?:\\x[0-9a-f]{2})+", lambda run: bytes.fromhex(run[0].decode().replace("\\x", "")), text.encode())
-
-
-def parse_trace(text: str) -> list[Call]:
-    """Calls in the order in which they began. A call that another thread's calls interrupt stands in two lines."""
-    found: list[Call] = []
-    begun: dict[str, tuple[str, int]] = {}
-    for number, line in enumerate(text.splitlines()):
-        thread, _, rest = line.partition(" ")
-        rest, began = rest.strip(), number
-        if rest.endswith("<unfinished ...>"):
-            begun[thread] = rest.removesuffix("<unfinished ...>").rstrip(), number
-            continue
-        if resumed := re.match(r"<\.\.\. \w+ resumed>", rest):
-            begin, began = begun.pop(thread)
-            rest = begin + rest[resumed.end() :]
-        if match := re.match(r"(\w+)\((.*)\)\s+= (-?\d+|\?)", rest):
-            found.append(Call(match[1], match[2], None if match[3] == "?" else int(match[3]), began, number))
-    return sorted(found, key=lambda call: call.began)
 
 
 def unkept_answers(calls: Sequence[Call], requests: Mapping[int, Sequence[tuple[bytes, ...]]]) -> list[str]:
@@ -104,11 +51,7 @@ def unkept_answers(calls: Sequence[Call], requests: Mapping[int, Sequence[tuple[
     another. All of them were answered by 204.
     """
     found = []
-    answers: dict[int, list[Call]] = {}
-    for call in calls:
-        peer = re.search(r"->127\.0\.0\.1:(\d+)\]", call.opened) if call.name in WRITES else None
-        if peer and call.data.startswith(NO_CONTENT):
-            answers.setdefault(int(peer[1]), []).append(call)
+    answers = answers_by_port(calls)
     for port, keys in requests.items():
         seen = answers.get(port, [])
         if len(seen) != len(keys):
@@ -329,11 +272,12 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
     folder = tmp_path_factory.mktemp("traced")
     strace, trace = require("strace", "strace"), folder / "trace"
 
-    def wrapped(command: list[str]) -> list[str]:
-        options = ["-D", "-f", "-qq", "-yy", "-xx", "-s", "10000000", "-e", f"trace={TRACED}", "-o", str(trace)]
-        return [strace, *options, *command]
-
-    collector = Collector(folder, folder / "lake", make_keys(folder / "keys.json"), wrapped=wrapped)
+    collector = Collector(
+        folder,
+        folder / "lake",
+        make_keys(folder / "keys.json"),
+        wrapped=lambda command: traced_command(command, strace, trace),
+    )
     requests: dict[int, list[tuple[bytes, ...]]] = {}
     journal = Journal()
     failed: list[str] = []
