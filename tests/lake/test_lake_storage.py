@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -219,7 +220,8 @@ def test_a_full_disk_leaves_the_day_as_it_was(tmp_path: Path, monkeypatch: pytes
     before = file.read_bytes()
 
     def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(LakeError) as caught:
@@ -227,6 +229,36 @@ def test_a_full_disk_leaves_the_day_as_it_was(tmp_path: Path, monkeypatch: pytes
     assert caught.value.fault is Fault.HOST
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == ["rows.parquet"]
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
+    """What is synced in the test."""
+    found: set[Path] = set()
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        sync(descriptor)
+        found.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    return found
+
+
+@pytest.mark.parametrize("made", ["nothing", "the folder", "the day"])
+def test_names_of_the_lake_and_of_all_above_it_are_on_the_disk_whoever_made_them(
+    tmp_path: Path, synced: set[Path], made: str
+) -> None:
+    """A writer that was killed may have made a folder, and not come to the sync of its name."""
+    lake = tmp_path / "srv" / "fleet" / "lake"
+    if made == "the folder":
+        lake.mkdir(parents=True)
+    elif made == "the day":
+        write_rows(lake, [row(1)])
+        synced.clear()
+    write_rows(lake, [row(2)])
+    assert synced >= {tmp_path, lake.parent.parent, lake.parent, lake / "rows", lake / "rows" / f"day={DAY}"}
+    assert (lake in synced) == (made != "the day")
 
 
 WRITER = f"""

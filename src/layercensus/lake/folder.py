@@ -181,6 +181,21 @@ def replace_file(target: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def sync_names(lake: Lake) -> None:
+    """Bring the names of a lake and of all folders above it to the disk, whoever made them. Raises `LakeError`."""
+    try:
+        device = lake.path.stat().st_dev
+        for parent in lake.path.resolve().parents:
+            if parent.stat().st_dev != device:
+                # What is mounted has its name elsewhere.
+                break
+            # A folder that we may not read is none that we have made something in.
+            with suppress(PermissionError):
+                _sync(parent)
+    except OSError as error:
+        raise _unusable(lake.path, error) from error
+
+
 def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -195,8 +210,9 @@ def _write_head_once(path: Path, shown: Path, made_by: str | None) -> bool:
         return False
     if names - {_LOCK, f".{_HEAD}{_TEMPORARY}"}:
         raise _not_ours(shown)
-    write_head(Lake(path, row_contract().version, made_by))
-    _sync(path.parent)
+    made = Lake(path, row_contract().version, made_by)
+    write_head(made)
+    sync_names(made)
     return True
 
 
@@ -212,8 +228,15 @@ def write_head(lake: Lake) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder and its parents, each one's name on the disk before something is put into it."""
+    """Make the folder and its parents, each one's name on the disk before something is put into it.
+
+    Of one that is there the maker may have been killed, or its sync have failed, before the name was on the disk; those
+    above it had theirs there before it was made.
+    """
     if folder.is_dir():
+        # A folder that we may not read is none that we have made something in.
+        with suppress(PermissionError):
+            _sync(folder.parent)
         return
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ import duckdb
 
 from layercensus.errors import Fault, LakeError, NothingToDoError
 from layercensus.lake.contract import RowContract, row_contract
-from layercensus.lake.folder import Lake, lake_for_writing, open_lake, replace_file
+from layercensus.lake.folder import Lake, lake_for_writing, open_lake, replace_file, sync_names
 from layercensus.lake.row_checks import misfit_query
 from layercensus.lake.rows import columns_from_row
 from layercensus.model import Row
@@ -60,6 +60,8 @@ def write_rows(lake: Path, rows: Iterable[Row]) -> int:
                 days = connection.execute("SELECT DISTINCT day FROM incoming ORDER BY day").fetchall()
                 for (day,) in days:
                     _merge_day(connection, opened, day, contract)
+                # Who made the lake may have been killed before it did so.
+                sync_names(opened)
     return count
 
 
