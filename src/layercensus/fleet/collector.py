@@ -22,7 +22,7 @@ from layercensus.fleet.drain import Drain, Drained
 from layercensus.fleet.event_log import log
 from layercensus.fleet.page_maker import PageDoor, run_page_maker
 from layercensus.fleet.rotation import make_context
-from layercensus.fleet.shared_folders import LOCK, lock_file, make_folder
+from layercensus.fleet.shared_folders import LOCK, lock_file
 from layercensus.fleet.worker import Settings, run_worker
 from layercensus.model import Row
 
@@ -144,7 +144,8 @@ def _hold_inbox(plan: Plan) -> int:
     until = time.monotonic() + _LOCK_SECONDS
     try:
         while True:
-            make_folder(plan.own)
+            # Its name is synced by who writes in it: a disk that cannot do so now is no reason not to start.
+            plan.own.mkdir(parents=True, exist_ok=True)
             try:
                 return lock_file(plan.own / LOCK)
             except (BlockingIOError, FileNotFoundError):

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from layercensus.fleet.kinds import Kind
 from layercensus.fleet.segment import HEAD, DamagedError, Report, TornError, format_kind, format_report, parse_segment
-from layercensus.fleet.shared_folders import is_same_file, sync_folder
+from layercensus.fleet.shared_folders import folders_above, is_same_file, sync_folder
 
 _OPEN, _SEALED, _CREATING, _DAMAGED = ".open", ".sealed", ".creating", ".damaged"
 _MOST_BYTES = 16 * 1024 * 1024
@@ -52,6 +52,7 @@ class InboxWriter:
     clock: Callable[[], int]
     _segment: "_Segment | None" = None
     _count: int = 0
+    _unsynced: list[Path] | None = None
 
     def commit(self, entries: Sequence[Entry]) -> None:
         """Write entries; after return they are on the disk. Raises `OSError`, and then none may be acknowledged."""
@@ -79,6 +80,7 @@ class InboxWriter:
         return 0 if self._segment is None else self.clock() - self._segment.begun_ms
 
     def _begin(self) -> "_Segment":
+        self._sync_names()
         now = self.clock()
         stem = f"{self.name}-{now}-{self._count}"
         self._count += 1
@@ -98,6 +100,14 @@ class InboxWriter:
             raise
         self._segment = _Segment(path, descriptor, now, len(HEAD))
         return self._segment
+
+    def _sync_names(self) -> None:
+        """The folder and those above it get their names on the disk, once; what was synced is not synced again."""
+        if self._unsynced is None:
+            self._unsynced = folders_above(self.folder)
+        while self._unsynced:
+            sync_folder(self._unsynced[-1])
+            self._unsynced.pop()
 
     def _give_up(self) -> None:
         """The file stays for the drain, which reads what is whole in it."""

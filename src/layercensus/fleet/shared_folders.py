@@ -1,22 +1,26 @@
-"""⇄ Folders that several processes agree on: made so that they outlive a power loss, and held by a lock.
+"""⇄ Folders that several processes agree on: their names outlive a power loss, and a lock holds them.
 
 A lock ends with the process that holds it, however that ends, so that nothing is ever left locked.
 """
 
 import fcntl
 import os
+from itertools import takewhile
 from pathlib import Path
 
 LOCK = ".lock"
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents; the name of each is on the disk on return. Raises `OSError`."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
+def folders_above(folder: Path) -> list[Path]:
+    """The folders in which a folder and those above it have their names, as far as its file system goes, the top first.
+
+    They are synced so that what is in it outlives a power loss: who made them may have been killed before that, or have
+    never thought of it. Those that we may not read are left out: we have made nothing in them. Raises `OSError`.
+    """
+    device = folder.stat().st_dev
+    # What is mounted has its name elsewhere.
+    above = takewhile(lambda parent: parent.stat().st_dev == device, folder.resolve().parents)
+    return [parent for parent in above if os.access(parent, os.R_OK)][::-1]
 
 
 def sync_folder(folder: Path) -> None:
