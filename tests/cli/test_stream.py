@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from layercensus.cli import main
 from layercensus.data import list_tree, read_json, read_text
 
 
@@ -390,6 +392,27 @@ def test_what_is_missing_of_a_cut_archive_is_unknown_however_it_is_named(tmp_pat
     assert run("import", path, "--lake", "lake", cwd=tmp_path).returncode == 1
     machines = report(tmp_path, "lake")["headline"]["machines"]
     assert (machines["total"] - machines["unknown"], machines["unknown"]) == (1, 2)
+
+
+def test_a_folder_that_cannot_be_listed_is_unknown_and_an_empty_one_is_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_machine(tmp_path / "east" / "a.json", "osprey/worker-1.json")
+    for name in ("closed", "empty"):
+        (tmp_path / name).mkdir()
+    listed = os.scandir
+
+    def scandir(folder: str | Path = ".") -> object:
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.chdir(tmp_path)
+    assert main(["import", "east", "empty", "--lake", "without"]) == 0
+    assert main(["import", "east", "closed", "--lake", "lake"]) == 1
+    assert "closed: counts as unknown: is a folder that cannot be listed" in capsys.readouterr().err
+    assert report(tmp_path, "lake")["headline"]["machines"]["unknown"] == 1
 
 
 def test_a_cluster_of_which_nothing_could_be_read_is_a_cluster(tmp_path: Path) -> None:

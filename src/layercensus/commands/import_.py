@@ -15,7 +15,7 @@ from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings, 
 from layercensus.commands.paths import check_paths, missing_path
 from layercensus.commands.words import counted
 from layercensus.errors import Fault, NothingToDoError, UsageError
-from layercensus.host.captures import count_files, is_folder, is_there, read_captures
+from layercensus.host.captures import count_files, is_there, read_captures
 from layercensus.lake.population import refresh
 from layercensus.lake.storage import count_known_rows, write_rows
 from layercensus.metrics.families import needs_of
@@ -207,8 +207,9 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
 def _add(item: Machine | Skipped, path: str, options: Namespace, found: _Found) -> None:
     """Count one machine, or one file that may have been one, in its cluster."""
     if isinstance(item, Skipped):
-        if item.lost and not (item.input == path and is_folder(path)):
-            _cluster_of(item.found_in or item.input, path, options.cluster_id, found.clusters).lost += 1
+        # An empty folder, found in no file, is none.
+        if item.lost and item.found_in is not None:
+            _cluster_of(item.found_in, path, options.cluster_id, found.clusters).lost += 1
             found.add_unread(item.input, item.reason)
         else:
             found.left_out["file without a host document"] += 1

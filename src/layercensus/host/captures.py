@@ -48,7 +48,7 @@ def read_captures(paths: Iterable[str], stdin: BinaryIO) -> Iterator[Machine | S
     for path in paths:
         if path == "-":
             yield from _found_in(path, _at_least_one(path, _read_stream(path, stdin)))
-        elif is_folder(path):
+        elif _is_folder(path):
             yield from _read_folder(path)
         else:
             yield from _found_in(path, _at_least_one(path, _read_file(path)))
@@ -56,15 +56,7 @@ def read_captures(paths: Iterable[str], stdin: BinaryIO) -> Iterator[Machine | S
 
 def count_files(paths: Iterable[str]) -> int:
     """How many files `read_captures` will look at, for the progress bar; a support bundle is one."""
-    return sum(sum(1 for _ in _walk(path, _device_of(path))) if is_folder(path) else 1 for path in paths)
-
-
-def is_folder(path: str) -> bool:
-    """Whether a path is a folder that is there."""
-    try:
-        return Path(path).is_dir()
-    except (OSError, ValueError):
-        return False
+    return sum(sum(1 for _ in _walk(path, _device_of(path))) if _is_folder(path) else 1 for path in paths)
 
 
 def is_there(path: str) -> bool:
@@ -100,6 +92,13 @@ def is_root(path: str) -> bool:
     """Whether a path leads to `/`, however it is spelt."""
     try:
         return path != "-" and Path(path).samefile("/")
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
     except (OSError, ValueError):
         return False
 
