@@ -71,3 +71,14 @@ def test_what_somebody_put_into_its_folder_or_changed_there_is_never_lost(tmp_pa
     daemonset.unlink()
     assert main(again) == 0
     assert daemonset.exists()
+
+
+def test_a_folder_of_which_it_is_not_known_what_was_made_is_left_alone(tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "kit"
+    again = ["manifests", "--release", "4.14", "--output", str(folder)]
+    assert main(again) == 0
+    mark = folder / ".layercensus"
+    mark.write_text(mark.read_text().partition("\n")[0])
+    assert main(again) == 2
+    assert f"{folder}: was made by an older layercensus" in capsys.readouterr().err
+    assert (folder / "daemonset.yaml").exists()

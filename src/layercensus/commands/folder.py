@@ -31,6 +31,9 @@ def make_folder(folder: Path, files: Mapping[str, str], holds: str = "", grows: 
                 # Rendering over it would lose what removes it from a cluster.
                 next_step = "remove that from the cluster first and then the folder, or name another folder"
                 raise _taken(folder, f"holds {before}", next_step)
+            if not listed:
+                what = "was made by an older layercensus, which did not note what it made"
+                raise _taken(folder, what, "move it away, or name another folder")
             for name, what in _not_as_made(folder, listed, grows):
                 raise _taken(folder / name, what, "move it away, or name another folder")
             shutil.rmtree(folder)
