@@ -205,6 +205,6 @@ def _is_count(value: float) -> bool:
 
 
 def past_days(number: int) -> list[date]:
-    """The last whole days, oldest first."""
-    today = datetime.now(tz=UTC).date()
+    """The last whole days that ended three hours ago or more, so that an import is done with them; oldest first."""
+    today = (datetime.now(tz=UTC) - timedelta(hours=3)).date()
     return [today - timedelta(days=back) for back in range(number, 0, -1)]

@@ -164,8 +164,9 @@ class Imported:
 
 
 def command(url: str, lake: Path, *options: str) -> list[str]:
-    since = ("--since", str(DAYS[0])) if "--since" not in options else ()
-    return [sys.executable, "-m", "layercensus", "import", "--prometheus", url, "--lake", str(lake), *since, *options]
+    # Both ends named: yesterday is another day once midnight is past.
+    days = ("--since", str(DAYS[0]), "--until", str(DAYS[-1]))
+    return [sys.executable, "-m", "layercensus", "import", "--prometheus", url, "--lake", str(lake), *days, *options]
 
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE)}
