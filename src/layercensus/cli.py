@@ -38,11 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             now=datetime.now(tz=UTC),
             shows_progress=progress.enabled,
             tick=progress.tick,
-            warn=_print_error,
+            say=progress.say,
+            warn=progress.warn,
         )
         output = module.run(options, surroundings)
         if getattr(options, "output", None) and options.command == "report":
-            return _write_all(output, Path(options.output))
+            return _write_all(output, Path(options.output), progress)
         return _print_all(output, stdout, progress)
     except LayerCensusError as error:
         _print_error(f"layercensus: {error}")
@@ -123,12 +124,12 @@ def _write(stream: TextIO, chunk: str) -> None:
         raise OutputError(f"cannot be written: {error.strerror}", where="output", fault=Fault.HOST) from error
 
 
-def _write_all(output: Output, path: Path) -> int:
+def _write_all(output: Output, path: Path, progress: "_Progress") -> int:
     """Write to a file beside the old one, then replace that: a report is the old or the new, never half of one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("w", encoding="utf-8") as stream:
-            status = _print_all(output, stream, _Progress())
+            status = _print_all(output, stream, progress)
         beside.replace(path)
     except OSError as error:
         raise LayerCensusError(f"cannot be written: {error.strerror}", where=str(path), fault=Fault.HOST) from error
@@ -166,8 +167,21 @@ class _Progress:
             or now - self.shown_at < _PROGRESS_EVERY_SECONDS
         ):
             return
+        self._show(_bar(done, total), now)
+
+    def say(self, words: str) -> None:
+        """Show at once what is begun that takes seconds and has no count."""
+        if self.enabled:
+            self._show(visible(words), time.monotonic())
+
+    def warn(self, line: str) -> None:
+        """Print a line for people, which does not run into the bar."""
+        self.clear()
+        _print_error(line)
+
+    def _show(self, words: str, now: float) -> None:
         self.shown_at = now
-        sys.stderr.write(f"\r\x1b[K{_bar(done, total)}")
+        sys.stderr.write(f"\r\x1b[K{words}")
         sys.stderr.flush()
 
     def clear(self) -> None:

@@ -42,7 +42,7 @@ if sys.argv[4]:
     api = client_ca.find_api()
     client_ca.find_api = lambda: replace(api, account=Path(sys.argv[4]))
 
-surroundings = Surroundings(sys.stdin.buffer, datetime.now(tz=UTC), False, lambda done, total: None, warn)
+surroundings = Surroundings(sys.stdin.buffer, datetime.now(tz=UTC), False, lambda done, total: None, warn, warn)
 output = run(Namespace(**json.loads(sys.argv[2])), surroundings, Schedule(**json.loads(sys.argv[3])))
 try:
     while True:

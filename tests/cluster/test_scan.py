@@ -120,6 +120,7 @@ def scanned(
         now=datetime(2026, 11, 22, 9, 0, tzinfo=UTC),
         shows_progress=True,
         tick=lambda done, total: seen.ticks.append((done, total)),
+        say=seen.warnings.append,
         warn=seen.warnings.append,
     )
     options = Namespace(oc=str(cluster.oc), selector=selector, format=form, timeout=timeout, at_once=at_once)

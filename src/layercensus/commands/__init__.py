@@ -22,12 +22,13 @@ Output = Generator[str, None, int]
 class Surroundings:
     """What a command may touch of the process it runs in.
 
-    `tick(done, total)` shows progress, if `shows_progress` says that anyone looks. `warn(line)` writes one line for
-    people beside the output.
+    `tick(done, total)` shows progress, if `shows_progress` says that anyone looks; `say(words)` shows in its place what
+    takes seconds and has no count. `warn(line)` writes one line for people beside the output.
     """
 
     stdin: BinaryIO
     now: datetime
     shows_progress: bool
     tick: Callable[[int, int | None], None]
+    say: Callable[[str], None]
     warn: Callable[[str], None]

@@ -1,7 +1,9 @@
 """`layercensus report`: the share, its interval and its bounds, from a lake."""
 
 from argparse import Namespace
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from layercensus.commands import EXIT_DONE, Output, Surroundings
@@ -31,7 +33,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Ask the lake the report's questions and yield the report in the format asked for."""
     _check_together(options)
     lists, margins = _lists(options)
-    opening = _engine(options, lists)
+    opening = _engine(options, lists, surroundings)
     lake = open_lake(Path(options.lake))
     newest = max(lake.days(), default=None)
     if options.as_of and newest and options.as_of > newest.isoformat():
@@ -84,13 +86,19 @@ def _asked(options: Namespace, margins: Margins | None, *, is_simulated: bool) -
     )
 
 
-def _engine(options: Namespace, lists: ClusterLists) -> AbstractContextManager[Answering]:
+def _engine(options: Namespace, lists: ClusterLists, surroundings: Surroundings) -> AbstractContextManager[Answering]:
     """The lake, held by the engine asked for. Raises `UsageError` where that is not installed."""
     lake = Path(options.lake)
-    if options.engine != "spark":
-        if options.master:
-            raise UsageError("is for Spark", "--master", Fault.USAGE, "add --engine spark")
-        return read_engine(lake, lists)
+    if options.engine == "spark":
+        return _spark_engine(lake, options.master or "local[*]", lists, surroundings)
+    if options.master:
+        raise UsageError("is for Spark", "--master", Fault.USAGE, "add --engine spark")
+    return read_engine(lake, lists)
+
+
+def _spark_engine(
+    lake: Path, master: str, lists: ClusterLists, surroundings: Surroundings
+) -> AbstractContextManager[Answering]:
     try:
         from layercensus.lake.spark_engine import read_spark_engine
     except ModuleNotFoundError as error:
@@ -98,7 +106,27 @@ def _engine(options: Namespace, lists: ClusterLists) -> AbstractContextManager[A
             raise
         what = f"it needs the library {error.name}, which is in an extra of its own"
         raise UsageError(what, "--engine spark", Fault.USAGE, "in its checkout: pip install '.[spark]'") from error
-    return read_spark_engine(lake, options.master or "local[*]", lists)
+
+    @contextmanager
+    def told() -> Iterator[Answering]:
+        surroundings.say(f"starting Spark ({master})")
+        with read_spark_engine(lake, master, lists) as engine:
+            yield _Told(engine, surroundings.say)
+
+    return told()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An engine that says which question it is asked, since each may take seconds."""
+
+    engine: Answering
+    say: Callable[[str], None]
+
+    def ask(self, question: str, **parameters: str) -> list[dict[str, object]]:
+        """Answer one question."""
+        self.say(f"asking Spark: {question}")
+        return self.engine.ask(question, **parameters)
 
 
 def _render(report: Report, form: str, by: str | None) -> str:
