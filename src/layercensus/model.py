@@ -253,12 +253,20 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file that is no host document, and why; `lost` if a machine may be behind it. `found_in` as in `Machine`."""
+    """A file or folder that gives no machine, and why; `lost` if one should have come of it.
+
+    `found_in` as in `Machine`; a folder that was named and holds no machine is lost in no file.
+    """
 
     input: str
     reason: str
     lost: bool = False
     found_in: str | None = None
+
+    @property
+    def may_be_machine(self) -> bool:
+        """Whether it is a file that may be a machine which could not be read: such a one counts as unknown."""
+        return self.lost and self.found_in is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -451,3 +451,15 @@ def test_an_empty_folder_beside_a_machine_is_no_file_that_could_not_be_taken(cap
     assert ran.code == PARTIAL
     assert "is an empty folder" in " ".join(ran.out.split())
     assert "could not be taken" not in ran.out
+
+
+def test_a_folder_given_by_name_that_holds_no_document_is_not_passed_over(captures: Path, tmp_path: Path) -> None:
+    """Part 5 of the design: 1 is for an empty input too, and nothing that was named goes without a word."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "README.md").write_text("# captures", encoding="utf-8")
+    ran = inspect(captures / "clean.json", notes, "--format", "json")
+    assert ran.code == PARTIAL
+    assert ran.skipped[str(notes)] == "holds no host document"
+    assert not any("lost" in item for item in json.loads(ran.out)["skipped"])
+    assert inspect(captures, "--format", "json").skipped == {}

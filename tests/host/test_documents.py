@@ -211,8 +211,9 @@ def test_a_command_that_was_not_let_in_is_an_unknown_machine_of_a_folder(text: s
 
 def test_a_long_text_that_speaks_of_it_is_no_machine(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("Permission denied\nmeans that …\n" + "words\n" * 1000, encoding="utf-8")
-    (item,) = read_captures([str(tmp_path)], BytesIO())
+    item, folder = read_captures([str(tmp_path)], BytesIO())
     assert isinstance(item, Skipped)
+    assert folder == Skipped(str(tmp_path), "holds no host document", lost=True)
 
 
 def test_words_of_a_shell_below_a_status_make_no_second_machine(deployment: Deployment, status: Status) -> None:

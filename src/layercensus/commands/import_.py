@@ -108,6 +108,7 @@ _MOST_NAMED = 10
 class _Found:
     """What was found on the way: clusters by id, what was left out, and inputs that count as unknown, with reasons.
 
+    `hollow`: folders that were named and hold no machine.
     Of a release that was asked for: how many machines say another, and how many were judged by which in its place.
     """
 
@@ -116,6 +117,7 @@ class _Found:
     overruled: int = 0
     nearest: Counter[str] = field(default_factory=Counter)
     named: list[str] = field(default_factory=list)
+    hollow: list[Skipped] = field(default_factory=list)
     unread: int = 0
 
     def add_unread(self, name: str, reason: str) -> None:
@@ -193,6 +195,8 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     kept = {cluster_id: cluster for cluster_id, cluster in found.clusters.items() if cluster.nodes}
     if not kept:
         raise NothingToDoError("no machine of an OpenShift cluster was found", where=" ".join(options.paths))
+    for item in found.hollow:
+        surroundings.warn(f"layercensus: {item.input}: {item.reason}; name folders that hold captures")
     rows = [cluster.row(cluster_id, surroundings.now) for cluster_id, cluster in kept.items()]
     replaced = count_known_rows(lake, rows)
     write_rows(lake, rows)
@@ -201,16 +205,17 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     yield from _warnings(kept.values(), replaced)
     yield from found.release_lines(options.release)
     unknown = sum(cluster.nodes[Layering.UNKNOWN] for cluster in kept.values())
-    return EXIT_PARTIAL if unknown else EXIT_DONE
+    return EXIT_PARTIAL if unknown or found.hollow else EXIT_DONE
 
 
 def _add(item: Machine | Skipped, path: str, options: Namespace, found: _Found) -> None:
     """Count one machine, or one file that may have been one, in its cluster."""
     if isinstance(item, Skipped):
-        # An empty folder, found in no file, is none.
-        if item.lost and item.found_in is not None:
-            _cluster_of(item.found_in, path, options.cluster_id, found.clusters).lost += 1
+        if item.may_be_machine:
+            _cluster_of(item.found_in or path, path, options.cluster_id, found.clusters).lost += 1
             found.add_unread(item.input, item.reason)
+        elif item.lost:
+            found.hollow.append(item)
         else:
             found.left_out["file without a host document"] += 1
         return

@@ -104,16 +104,23 @@ def _is_folder(path: str) -> bool:
 
 
 def _read_folder(folder: str) -> Iterator[Machine | Skipped]:
-    found = False
+    """What is in a folder that was named; where that is no machine, and nothing that may be one, it is lost itself."""
+    is_empty, is_answered = True, False
+    for item in _in_folder(folder):
+        is_empty = False
+        is_answered = is_answered or isinstance(item, Machine) or item.lost
+        yield item
+    if not is_answered:
+        yield Skipped(folder, "is an empty folder" if is_empty else "holds no host document", lost=True)
+
+
+def _in_folder(folder: str) -> Iterator[Machine | Skipped]:
     for path in _walk(folder, _device_of(folder)):
-        found = True
         if isinstance(path, Skipped):
             yield replace(path, found_in=path.input)
             continue
         bundle = read_bundle_folder(Path(path), path)
         yield from _found_in(path, bundle if bundle is not None else _skip_special(path) or _read_file(path))
-    if not found:
-        yield Skipped(folder, "is an empty folder", lost=True)
 
 
 def _found_in(path: str, items: Iterable[Machine | Skipped]) -> Iterator[Machine | Skipped]:

@@ -22,7 +22,7 @@ def format_census_json(censuses: Iterable[Census], skipped: list[Skipped]) -> It
 
 def _skipped_value(item: Skipped) -> dict[str, Any]:
     """One element of `skipped`; `lost` stands where a machine may be behind it."""
-    return {"input": item.input, "reason": item.reason} | ({"lost": True} if item.lost else {})
+    return {"input": item.input, "reason": item.reason} | ({"lost": True} if item.may_be_machine else {})
 
 
 def machine_value(census: Census) -> dict[str, Any]:

@@ -50,8 +50,7 @@ def format_census_table(censuses: Iterable[Census], skipped: list[Skipped]) -> I
         yield "".join(_machine_lines(census))
     if counts:
         yield "\n" + _summary(counts)
-    # An empty folder, found in no file, is none.
-    yield from _lost_words(sum(item.lost and item.found_in is not None for item in skipped))
+    yield from _lost_words(sum(item.may_be_machine for item in skipped))
     for item in skipped:
         yield from _wrapped(f"skipped {item.input}: {item.reason}", indent=0)
 

@@ -14,7 +14,8 @@ def format_plan_json(plans: Sequence[PoolPlan], skipped: Sequence[Skipped]) -> I
         "schema": SCHEMA,
         "pools": [pool_value(plan) for plan in plans],
         "skipped": [
-            {"input": item.input, "reason": item.reason} | ({"lost": True} if item.lost else {}) for item in skipped
+            {"input": item.input, "reason": item.reason} | ({"lost": True} if item.may_be_machine else {})
+            for item in skipped
         ],
     }
     yield json.dumps(value, indent=1) + "\n"

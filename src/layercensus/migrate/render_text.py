@@ -61,7 +61,7 @@ _LATER = "Nothing to do today; from {since} on the cluster builds such an image 
 
 def plan_lines(plans: Sequence[PoolPlan], skipped: Sequence[Skipped]) -> Iterator[str]:
     """Lines of all plans, a pool after the other."""
-    lost = sum(item.lost for item in skipped)
+    lost = sum(item.may_be_machine for item in skipped)
     if lost:
         head = (
             "1 file could not be taken: it may be a node"
