@@ -105,6 +105,46 @@ def test_a_node_that_did_not_answer_is_said_before_all_else(tmp_path: Path) -> N
     assert document["skipped"] == [{"input": f"{tmp_path}/w1.json", "reason": "is empty", "lost": True}]
 
 
+def test_a_folder_that_holds_no_machine_is_no_file_that_could_not_be_taken(tmp_path: Path) -> None:
+    known, empty = machine(tmp_path / "known"), tmp_path / "empty"
+    empty.mkdir()
+    ran = plan(known, empty)
+    assert ran.code == PARTIAL
+    assert "could not be taken" not in ran.out
+    assert "skipped" in ran.out
+    assert "1 input gave no machine" in ran.err
+    document = json.loads(plan(known, empty, "--format", "json").out)
+    assert document["skipped"] == [{"input": str(empty), "reason": "is an empty folder"}]
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({}, "nothing to do: image mode refuses none of these machines"),
+        (
+            {"repo": ["usbguard"]},
+            "nothing to do today: all that image mode refuses is left to the machine config operator",
+        ),
+        (
+            {"repo": ["/usr/bin/virsh"]},
+            "no Containerfile: no command can be made of what is left; /usr/bin/virsh: a path",
+        ),
+        ({"booted": False}, "1 of 1 machine of worker is unknown"),
+        ({"repo": ["autofs"], "container_image_reference": None, "origin": "x:rhcos"}, "worker: no Containerfile: "),
+    ],
+)
+def test_status_1_says_why_in_one_line(tmp_path: Path, keys: dict[str, Any], says: str) -> None:
+    ran = plan(machine(tmp_path, **keys), "--pool", "worker", "--format", "json")
+    assert ran.code == PARTIAL
+    assert ran.err.startswith("layercensus: plan: status 1: ")
+    assert says in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_status_0_says_nothing_beside_the_plan(tmp_path: Path) -> None:
+    assert plan(machine(tmp_path, repo=["autofs"])).err == ""
+
+
 def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:
     ran = plan(tmp_path)
     assert ran.code == PARTIAL
@@ -162,7 +202,7 @@ def assert_plan_or_reason(path: Path, form: str) -> None:
     if form == "json":
         jsonschema.validate(json.loads(ran.out), read_json("schemas/plan-v1.schema.json"))
     elif form != "text":
-        assert bool(ran.out) != bool(ran.err)
+        assert bool(ran.out) != bool(ran.err) or "plan: status 1: " in ran.err
     if ran.code == PARTIAL and form == "text":
         assert any(
             word in ran.out

@@ -8,8 +8,9 @@ from layercensus.commands.censuses import Tally
 from layercensus.commands.paths import check_paths, warn_missing
 from layercensus.errors import Fault, NothingToDoError, UsageError
 from layercensus.host.captures import count_files, read_captures
-from layercensus.migrate.plan import Answer, PoolPlan, Wishes
-from layercensus.migrate.planning import is_whole, make_plans
+from layercensus.migrate.left_open import open_points, open_words
+from layercensus.migrate.plan import PoolPlan, Wishes
+from layercensus.migrate.planning import make_plans
 from layercensus.migrate.render_json import format_plan_json
 from layercensus.migrate.render_text import plan_lines
 from layercensus.model import Machine, Skipped
@@ -40,8 +41,10 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
         raise NothingToDoError(_NOTHING_FOUND, where=" ".join(options.paths))
     plans = make_plans(censuses, _wishes(options))
     yield from _render(plans, tally.skipped, options.format)
-    lost = any(item.lost for item in tally.skipped)
-    return EXIT_DONE if not lost and _is_done(plans, options.format) else EXIT_PARTIAL
+    points = open_points(plans, lost=sum(item.lost for item in tally.skipped), form=options.format)
+    if points:
+        surroundings.warn(f"layercensus: plan: status {EXIT_PARTIAL}: {open_words(points)}")
+    return EXIT_PARTIAL if points else EXIT_DONE
 
 
 def _items(options: Namespace, surroundings: Surroundings) -> Iterator[Machine | Skipped]:
@@ -92,15 +95,6 @@ def _only(plans: Sequence[PoolPlan], form: str) -> str:
 
 def _text_of(plan: PoolPlan, form: str) -> str | None:
     return plan.containerfile if form == "containerfile" else plan.machine_os_config
-
-
-def _is_done(plans: Sequence[PoolPlan], form: str) -> bool:
-    """Whether there is something to do and all of it is said."""
-    if not any(plan.steps for plan in plans):
-        return False
-    if form == "machineosconfig" and any(plan.count(Answer.REFUSES) and not plan.machine_os_config for plan in plans):
-        return False
-    return all(map(is_whole, plans))
 
 
 def _of_fleet(options: Namespace, surroundings: Surroundings) -> Output:

@@ -42,12 +42,6 @@ def make_plans(censuses: Sequence[Census], wishes: Wishes) -> tuple[PoolPlan, ..
     return tuple(_plan(pool, wishes) for pool in pools_of(machines, pool=wishes.pool))
 
 
-def is_whole(plan: PoolPlan) -> bool:
-    """Whether the plan leaves nothing open: every machine is known, and so is what an image would be made of."""
-    missing = any(part.what in {_CONTAINERFILE, _BASE} for part in plan.withheld)
-    return not plan.count(Answer.UNKNOWN) and not plan.unknowns and not missing
-
-
 def _plan(pool: Pool, wishes: Wishes) -> PoolPlan:
     releases = _releases(pool)
     release = releases[0] if releases else None
