@@ -37,8 +37,15 @@ def _advice(report: Report) -> FleetAdvice:
         population=report.population,
         stuck=_freed(report.what_if_blocked.refuse_any_local_change),
         by_need={group.key: _freed(group.figures) for group in report.by.need},
+        unknown=_unknown(report),
     )
 
 
+def _unknown(report: Report) -> int:
+    """Machines of which a need is not known: what lies between the bounds."""
+    widths = [high - low for low, high in (group.figures.bounds or (0.0, 0.0) for group in report.by.need)]
+    return round(max(widths, default=0.0) * report.headline.machines.total)
+
+
 def _freed(part: Part) -> Freed:
-    return Freed(part.machines, part.clusters, part.share, part.ci95)
+    return Freed(part.machines, part.clusters, part.share, part.ci95, part.bounds)

@@ -20,24 +20,32 @@ _ADVICE = {
 }
 _OVERLAP = (
     "A machine may have several needs, so it may be in several rows: it is free only when all of them are met. "
-    "Extensions and kernel types, which image mode refuses as well, are in no row: the platform moves them."
+    "Extensions and kernel types, which image mode refuses as well, are in the last row only: the platform moves them."
+)
+_UNKNOWN = (
+    "Not known of {:,} more, which could not be read or whose cluster does not tell needs: they are in no row of a "
+    "need. --format json has the bounds."
 )
 _UNTOLD = "This signal cannot tell why changes are there."
 
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """Machines and clusters of one need; share of the machines that could be read, with its 95 % interval."""
+    """Machines and clusters of one need; share of the machines of which it is known, with its 95 % interval.
+
+    `bounds`: the share of all machines, if none or all of those of which it is not known had the need.
+    """
 
     machines: int | None
     clusters: int | None
     share: float | None
     ci95: tuple[float, float] | None
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FleetAdvice:
-    """What a fleet would gain, by need."""
+    """What a fleet would gain, by need. `unknown`: machines of which no need is known, or not whether they have one."""
 
     sentence: str
     as_of: str
@@ -45,17 +53,20 @@ class FleetAdvice:
     population: str
     stuck: Freed
     by_need: Mapping[str, Freed]
+    unknown: int = 0
 
 
 def format_fleet_text(advice: FleetAdvice) -> str:
     """Text for a terminal of 80 columns, ending in a newline."""
     parts = [textwrap.fill(advice.sentence, _WIDTH)]
-    parts.append(f"Day {advice.as_of}, signal {advice.signal}; shares of the machines that could be read.")
+    parts.append(f"Day {advice.as_of}, signal {advice.signal}; shares of the machines of which it is known.")
     rows = [(need, _ADVICE[need], *_cells(found)) for need, found in _told(advice).items()]
     if rows:
         head = ("need", "advice", "machines", "clusters", "share", "95 % interval")
-        stuck = ("any", "any of these five", *_cells(advice.stuck))
+        stuck = ("any", "stuck now, extensions too", *_cells(advice.stuck))
         parts.append(_table([head, *rows, stuck]))
+        if advice.unknown:
+            parts.append(textwrap.fill(_UNKNOWN.format(advice.unknown), _WIDTH))
         parts.append(textwrap.fill(_OVERLAP, _WIDTH))
     else:
         parts.append(_UNTOLD)
@@ -86,13 +97,19 @@ def _value(found: Freed) -> dict[str, object]:
         "clusters": found.clusters,
         "share": found.share,
         "ci95": list(found.ci95) if found.ci95 else None,
+        "bounds": list(found.bounds) if found.bounds else None,
     }
 
 
 def _cells(found: Freed) -> tuple[str, ...]:
-    share = "-" if found.share is None else f"{100 * found.share:.1f} %"
-    interval = "-" if found.ci95 is None else f"{100 * found.ci95[0]:.1f}–{100 * found.ci95[1]:.1f} %"
+    share = "-" if found.share is None else f"{_percent(found.share)} %"
+    interval = "-" if found.ci95 is None else f"{_percent(found.ci95[0])}–{_percent(found.ci95[1])} %"
     return (_count(found.machines), _count(found.clusters), share, interval)
+
+
+def _percent(fraction: float) -> str:
+    """One digit after the point, and never 0.0 for what is not nought."""
+    return "<0.1" if 0 < fraction < 0.001 else f"{100 * fraction:.1f}"
 
 
 def _count(number: int | None) -> str:
