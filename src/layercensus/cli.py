@@ -132,7 +132,8 @@ def _write_all(output: Output, path: Path, progress: "_Progress") -> int:
             status = _print_all(output, stream, progress)
         beside.replace(path)
     except OSError as error:
-        raise LayerCensusError(f"cannot be written: {error.strerror}", where=str(path), fault=Fault.HOST) from error
+        next_step = "name a file in a folder that is there and may be written to"
+        raise LayerCensusError(f"cannot be written: {error.strerror}", str(path), Fault.HOST, next_step) from error
     finally:
         beside.unlink(missing_ok=True)
     return status

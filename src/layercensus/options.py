@@ -262,7 +262,7 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
         "--keys", type=given, required=True, metavar="FILE", help="the keys; made if the file is not there"
     )
     parser.add_argument("--cluster-id", type=uuid, metavar="UUID", help="the cluster that the token is for")
-    parser.add_argument("--days", type=up_to(9999), default=400, metavar="N", help="how long it holds (default: 400)")
+    parser.add_argument("--days", type=up_to(9999), metavar="N", help="how long it holds (default: 400)")
     parser.add_argument("--new-key", action="store_true", help="sign with a new key; tokens of older keys still hold")
     parser.add_argument("--revoke", type=uuid, metavar="UUID", help="make every token of this cluster void")
 

@@ -463,3 +463,11 @@ def test_a_folder_given_by_name_that_holds_no_document_is_not_passed_over(captur
     assert ran.skipped[str(notes)] == "holds no host document"
     assert not any("lost" in item for item in json.loads(ran.out)["skipped"])
     assert inspect(captures, "--format", "json").skipped == {}
+
+
+def test_metrics_have_no_place_for_a_release_that_does_not_hold_so_it_stands_beside_them(captures: Path) -> None:
+    ran = inspect(captures / "clean.json", "--release", "4.18", "--format", "prometheus")  # says 4.14
+    assert (ran.code, ran.err) == (
+        DONE,
+        "layercensus: --release 4.18: 1 machine says another release, which was taken\n",
+    )

@@ -188,7 +188,7 @@ def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
     for file, why in ((tmp_path, "Is a directory"), (tmp_path / "none.csv", "No such file or directory")):
         with pytest.raises(LakeError) as caught:
             READERS[kind](file)
-        assert str(caught.value) == f"{file}: cannot be read: {why}"
+        assert str(caught.value) == f"{file}: cannot be read: {why}; check the path"
         assert caught.value.fault is Fault.HOST
 
 

@@ -22,12 +22,15 @@ from layercensus.metrics.read_families import package_family, read_lines
 from layercensus.model import Census, Layering, Machine, Readability
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
+_OF_SERVING = ("listen", "textfile", "package_metrics", "tls_cert", "tls_key", "client_ca", "client_cn")
 _TORN = "deployments were written while they were read"
 
 
 def run(options: Namespace, surroundings: Surroundings, schedule: Schedule | None = None) -> Output:
     """Serve until SIGTERM; with --preview or --self-check say what there is to say, and end."""
     root = Path(options.root)
+    if options.preview or options.self_check:
+        _check_alone(options)
     if options.preview:
         census = _read(root)
         yield from _preview(census)
@@ -53,6 +56,15 @@ def run(options: Namespace, surroundings: Surroundings, schedule: Schedule | Non
         close()
     yield from ()
     return EXIT_DONE
+
+
+def _check_alone(options: Namespace) -> None:
+    """Raise `UsageError` for what only an agent that goes on running can heed."""
+    for name in _OF_SERVING:
+        if getattr(options, name):
+            shown = "--preview" if options.preview else "--self-check"
+            what = f"goes without {shown}, which serves and writes nothing"
+            raise UsageError(what, f"--{name.replace('_', '-')}", Fault.USAGE, "leave one of them out")
 
 
 def parse_address(text: str, *, tls: bool) -> tuple[str, int]:

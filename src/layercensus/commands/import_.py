@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid5
 
-from layercensus.classify.catalog import known_releases
 from layercensus.classify.census import classify
 from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings, import_prometheus
+from layercensus.commands.asked_release import AskedRelease
 from layercensus.commands.paths import check_paths, missing_path
 from layercensus.commands.words import counted
 from layercensus.errors import Fault, NothingToDoError, UsageError
@@ -109,13 +109,11 @@ class _Found:
     """What was found on the way: clusters by id, what was left out, and inputs that count as unknown, with reasons.
 
     `hollow`: folders that were named and hold no machine.
-    Of a release that was asked for: how many machines say another, and how many were judged by which in its place.
     """
 
+    release: AskedRelease
     clusters: dict[str, _Cluster] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
-    overruled: int = 0
-    nearest: Counter[str] = field(default_factory=Counter)
     named: list[str] = field(default_factory=list)
     hollow: list[Skipped] = field(default_factory=list)
     unread: int = 0
@@ -125,24 +123,6 @@ class _Found:
         self.unread += 1
         if len(self.named) < _MOST_NAMED:
             self.named.append(f"{name}: counts as unknown: {reason}")
-
-    def add_release(self, census: Census, asked: str | None) -> None:
-        """Count a machine that was not judged by the release that was asked for."""
-        if asked is None:
-            return
-        if census.booted.release != asked:
-            self.overruled += 1
-        elif asked not in known_releases() and census.booted.release_candidates:
-            self.nearest[census.booted.release_candidates[0]] += 1
-
-    def release_lines(self, asked: str | None) -> Iterator[str]:
-        """Lines that say where the release that was asked for did not hold."""
-        if self.overruled:
-            say = "says" if self.overruled == 1 else "say"
-            yield f"--release {asked}: {counted(self.overruled, 'machine')} {say} another release, which was taken\n"
-        for release, count in self.nearest.items():
-            judged = f"{counted(count, 'machine')} {'was' if count == 1 else 'were'} judged by {release}, the nearest"
-            yield f"--release {asked}: has no catalog; {judged}\n"
 
     def unread_lines(self) -> Iterator[str]:
         """Lines that name what counts as unknown."""
@@ -180,7 +160,7 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     """Read, classify, count per cluster, write; say what was left out. Nothing is written before all is read."""
     check_paths(options.paths)
     lake = Path(options.lake)
-    found = _Found()
+    found = _Found(AskedRelease(options.release))
     total = count_files(options.paths) if surroundings.shows_progress else None
     done = 0
     for path in options.paths:
@@ -203,7 +183,7 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
     refresh(lake)
     yield from _summary(kept.values(), found.left_out, lake, surroundings.now)
     yield from _warnings(kept.values(), replaced)
-    yield from found.release_lines(options.release)
+    yield from (f"{line}\n" for line in found.release.lines())
     unknown = sum(cluster.nodes[Layering.UNKNOWN] for cluster in kept.values())
     return EXIT_PARTIAL if unknown or found.hollow else EXIT_DONE
 
@@ -228,7 +208,7 @@ def _add(item: Machine | Skipped, path: str, options: Namespace, found: _Found) 
         cluster_id = options.cluster_id or _own_cluster_id(census.machine.cluster_id)
         found_in = census.machine.found_in or census.machine.input
         _cluster_of(found_in, path, cluster_id, found.clusters).add(census)
-        found.add_release(census, options.release)
+        found.release.add(census)
         if census.booted.layering is Layering.UNKNOWN:
             found.add_unread(census.machine.input, "; ".join(census.problems))
 

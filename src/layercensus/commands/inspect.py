@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from layercensus.commands import Output, Surroundings
+from layercensus.commands.asked_release import AskedRelease
 from layercensus.commands.censuses import Tally, render_censuses
 from layercensus.commands.paths import check_paths, warn_missing
 from layercensus.errors import Fault, UsageError
@@ -23,12 +24,15 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     missing = warn_missing(options.paths, surroundings.warn)
     tally = Tally()
     censuses = tally.classified(_items(options, surroundings), release=options.release)
+    release = AskedRelease(options.release)
     if options.format == "prometheus":
-        censuses = _with_reasons(censuses, surroundings, missing)
+        censuses = release.through(_with_reasons(censuses, surroundings, missing))
     yield from render_censuses(censuses, tally.skipped, form=options.format)
     if not tally.machines:
         surroundings.warn(f"layercensus: {' '.join(options.paths)}: {_NOTHING_FOUND}")
     elif options.format == "prometheus":
+        for line in release.lines():
+            surroundings.warn(f"layercensus: {line}")
         for item in tally.skipped:
             if item.lost:
                 surroundings.warn(f"layercensus: {item.input}: skipped: {item.reason}")

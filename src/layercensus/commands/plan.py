@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 
 from layercensus.commands import EXIT_DONE, EXIT_PARTIAL, Output, Surroundings
+from layercensus.commands.asked_release import AskedRelease
 from layercensus.commands.censuses import Tally
 from layercensus.commands.paths import check_paths, warn_missing
 from layercensus.errors import Fault, NothingToDoError, UsageError
@@ -22,6 +23,8 @@ _OF_PATHS = {
     "push_secret": None, "rpm_image": None,
 }  # fmt: skip
 
+_OF_CLUSTER_BUILDS = ("allow_tech_preview", "push_to", "push_secret", "rpm_image")
+
 
 def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Yield the plan in the format asked for."""
@@ -33,13 +36,16 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
     check_paths(options.paths)
     warn_missing(options.paths, surroundings.warn)
     tally = Tally()
-    censuses = list(tally.classified(_items(options, surroundings), release=options.release))
+    release = AskedRelease(options.release)
+    censuses = list(release.through(tally.classified(_items(options, surroundings), release=options.release)))
     for item in tally.skipped:
         if item.lost or options.format in {"containerfile", "machineosconfig"}:
             surroundings.warn(f"layercensus: {item.input}: skipped: {item.reason}")
     if not censuses:
         raise NothingToDoError(_NOTHING_FOUND, where=" ".join(options.paths))
     plans = make_plans(censuses, _wishes(options))
+    for line in (*release.lines(), *_unused(options, plans)):
+        surroundings.warn(f"layercensus: plan: {line}")
     yield from _render(plans, tally.skipped, options.format)
     points = open_points(plans, lost=sum(item.lost for item in tally.skipped), form=options.format)
     if points:
@@ -64,6 +70,15 @@ def _wishes(options: Namespace) -> Wishes:
         rpm_image=options.rpm_image,
         release=options.release,
     )
+
+
+def _unused(options: Namespace, plans: Sequence[PoolPlan]) -> Iterator[str]:
+    """Options of a build on the cluster where none comes of these machines."""
+    if any(plan.machine_os_config for plan in plans):
+        return
+    for name in _OF_CLUSTER_BUILDS:
+        if getattr(options, name):
+            yield f"--{name.replace('_', '-')}: changes nothing: these machines get no MachineOSConfig"
 
 
 def _render(plans: Sequence[PoolPlan], skipped: Sequence[Skipped], form: str) -> Iterator[str]:

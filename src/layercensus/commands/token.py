@@ -9,12 +9,14 @@ from layercensus.errors import Fault, UsageError
 from layercensus.fleet.key_file import change_keys, read_or_make_keys, with_new_key
 from layercensus.fleet.tokens import Keys, issue_token, revoke_tokens
 
+_DAYS = 400
+
 
 def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Print the token and nothing else; with --revoke make those of a cluster void."""
     path = Path(options.keys)
     now = int(surroundings.now.timestamp())
-    if options.revoke and (options.cluster_id or options.new_key):
+    if options.revoke and (options.cluster_id or options.new_key or options.days):
         next_step = "revoke first, then issue a new token with a command of its own"
         raise UsageError(
             "goes with no other option but --keys", where="--revoke", fault=Fault.USAGE, next_step=next_step
@@ -27,7 +29,7 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
         next_step = "name the cluster: oc get clusterversion version -o jsonpath='{.spec.clusterID}'"
         raise UsageError("is missing", where="--cluster-id", fault=Fault.USAGE, next_step=next_step)
     keys = _keys(path, surroundings, new_key=options.new_key)
-    yield f"{issue_token(keys, UUID(options.cluster_id), now, options.days)}\n"
+    yield f"{issue_token(keys, UUID(options.cluster_id), now, options.days or _DAYS)}\n"
     return EXIT_DONE
 
 

@@ -143,7 +143,7 @@ def _text(file: Path) -> str:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise LakeError(f"cannot be read: {error.strerror}", str(file), Fault.HOST) from error
+        raise LakeError(f"cannot be read: {error.strerror}", str(file), Fault.HOST, "check the path") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
