@@ -1,6 +1,7 @@
 """The page of operations has a row for each alert, and names nothing that is not there."""
 
 import re
+from math import prod
 from pathlib import Path
 
 from layercensus.data import read_json
@@ -25,3 +26,10 @@ def test_each_page_and_heading_that_is_linked_is_there() -> None:
             if line.startswith("#")
         }
         assert not anchor or anchor[1:] in headings, (path, anchor)
+
+
+def test_how_many_series_an_agent_has_is_what_the_contract_lists() -> None:
+    closed = [list(metric["labels"].values()) for metric in read_json("contract/metrics.json")["metrics"]
+              if metric.get("optional") != "--package-metrics"]  # fmt: skip
+    series = sum(prod(len(values) for values in labels if isinstance(values, list)) for labels in closed)
+    assert f"the {series} of its agent" in PAGE
