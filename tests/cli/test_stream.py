@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -442,3 +443,22 @@ def test_a_node_in_two_captures_is_one_machine(tmp_path: Path) -> None:
     done = run("import", "captures", "--lake", "lake", cwd=tmp_path)
     assert "seen again in captures/east: 1 machine, counted once" in done.stdout
     assert report(tmp_path, "lake")["headline"]["machines"]["total"] == 1
+
+
+def test_a_need_of_an_unknown_machine_is_in_no_numerator(
+    tmp_path: Path, deployment: Callable[..., dict[str, Any]], status: Callable[..., str]
+) -> None:
+    """Invariant 6 of the design: numerator and denominator are of the same machines; and so do the rules of a cluster."""
+    machines: dict[str, dict[str, Any]] = {
+        "a": {},
+        "b": {"removed": ["git-core"]},
+        "c": {"removed": ["git-core"], "repo": ["/usr/bin/virsh"]},  # overrides, and what a path brought in is not said
+    }
+    east = tmp_path / "captures" / "east"
+    east.mkdir(parents=True)
+    for name, keys in machines.items():
+        (east / f"{name}.json").write_text(status(deployment(**keys)), encoding="utf-8")
+    assert run("import", "captures", "--lake", "lake", cwd=tmp_path).returncode == 1
+    (override,) = (group for group in report(tmp_path, "lake")["by"]["need"] if group["key"] == "override")
+    assert (override["machines"], override["share"]) == (1, 0.5)  # b, of a and b
+    assert override["bounds"] == [pytest.approx(1 / 3), pytest.approx(2 / 3)]

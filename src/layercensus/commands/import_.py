@@ -24,6 +24,7 @@ from layercensus.model import Census, Layering, Machine, Need, Row, Skipped
 # Names clusters that have no id of their own: the same folder name gives the same id, here and elsewhere.
 _NAMESPACE = UUID("5d0c9a5e-7a0f-4b8e-9b9a-3f0a7d1c2e64")
 _COUNTED = (Layering.CLEAN, Layering.EXTENSIONS, Layering.OVERRIDES, Layering.PACKAGES, Layering.UNKNOWN)
+_WITH_NEEDS = (Layering.PACKAGES, Layering.OVERRIDES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,10 @@ class _Cluster:
     def add(self, census: Census) -> None:
         """Take in one machine; a node that was seen before, in another capture, is the same machine."""
         machine = census.machine
-        needs = needs_of(census.booted.changes)
-        seen = _Seen(census.booted.layering, needs, release_words(census), machine.observed_at or "")
+        layering = census.booted.layering
+        # As the rules of a cluster count them: what is known of an unknown machine is in its bounds, in no numerator.
+        needs = needs_of(census.booted.changes) if layering in _WITH_NEEDS else frozenset()
+        seen = _Seen(layering, needs, release_words(census), machine.observed_at or "")
         key = f"node {machine.node}" if machine.node else f"input {machine.input}"
         known = self.machines.get(key)
         self.repeated += known is not None
