@@ -21,7 +21,7 @@ from layercensus.options import parse_options
 from layercensus.text import visible
 
 _EXITS = {Fault.USAGE: EXIT_USAGE, Fault.US: EXIT_BUG}
-_EXTRAS = {"collect": "fleet", "token": "fleet"}
+_EXTRAS = {"collect": "fleet,report", "token": "fleet"}
 _PROGRESS_AFTER_SECONDS = 1.0
 _PROGRESS_EVERY_SECONDS = 0.1
 
