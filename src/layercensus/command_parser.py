@@ -26,8 +26,8 @@ EXAMPLES: Mapping[str, str] = {
 }
 
 EXITS = (
-    "Exit status: 0 done; 1 something is missing: a machine is unknown, an input is not there, no lake; 2 wrong usage; "
-    "3 with --exit-code: a machine is packages or overrides; 70 a bug of ours."
+    "Exit status: 0 done; 1 done in part, or nothing to do: a machine is unknown, an input is not there or empty, no "
+    "lake; 2 wrong usage; 3 with --exit-code: a machine is packages or overrides; 70 a bug of ours; 130 interrupted."
 )
 
 
