@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from layercensus import cli
 from layercensus.cli import main
 from layercensus.lake.engine import read_engine
 
@@ -74,3 +75,16 @@ def test_a_warning_does_not_run_into_what_is_shown(lake: Path) -> None:
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
         assert main(["report", "--lake", str(lake), "--engine", "spark", "--as-of", "2026-06-30"]) == 0
     assert all(line.startswith(("layercensus: ", "\r\x1b[K")) for line in said.getvalue().split("\n") if line)
+
+
+@pytest.mark.parametrize("command", ["report", "plan"])
+def test_questions_of_a_large_lake_are_counted_on_a_terminal(
+    lake: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Part 5 of the design: progress on a terminal after one second; here after none."""
+    monkeypatch.setattr(cli, "_PROGRESS_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(cli, "_PROGRESS_EVERY_SECONDS", 0.0)
+    shown, said = io.TextIOWrapper(io.BytesIO(), "utf-8"), Terminal()
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
+        assert main([command, "--lake", str(lake)]) == 0
+    assert said.getvalue().split("\r\x1b[K")[1:4] == ["0", "1", "2"]

@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from layercensus.commands import EXIT_DONE, Output, Surroundings
+from layercensus.commands.asking import ToldEngine
 from layercensus.errors import Fault, UsageError
 from layercensus.lake.engine import read_engine
 from layercensus.lake.folder import open_lake
@@ -16,14 +17,14 @@ from layercensus.report.shape import Report
 
 def run(options: Namespace, surroundings: Surroundings) -> Output:
     """Ask the lake what the report asks it, and say it as advice."""
-    del surroundings
     if options.format not in {"text", "json"}:
         raise UsageError("a fleet has none", f"--format {options.format}", Fault.USAGE, "use text or json")
     opening = read_engine(Path(options.lake))
     lake = open_lake(Path(options.lake))
     with opening as engine:
         asked = Asked(is_simulated=lake.made_by is not None)
-        report = build_report(engine, as_of=None, signal=None, asked=asked)
+        told = ToldEngine(engine, lambda _question, asked_before: surroundings.tick(asked_before, None))
+        report = build_report(told, as_of=None, signal=None, asked=asked)
     advice = _advice(report)
     yield format_fleet_json(advice) if options.format == "json" else format_fleet_text(advice)
     return EXIT_DONE

@@ -3,10 +3,10 @@
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from layercensus.commands import EXIT_DONE, Output, Surroundings
+from layercensus.commands.asking import ToldEngine
 from layercensus.commands.folder import has_waiting_reports
 from layercensus.errors import Fault, NothingToDoError, UsageError
 from layercensus.lake.cluster_lists import (
@@ -93,7 +93,7 @@ def _engine(options: Namespace, lists: ClusterLists, surroundings: Surroundings)
         return _spark_engine(lake, options.master or "local[*]", lists, surroundings)
     if options.master:
         raise UsageError("is for Spark", "--master", Fault.USAGE, "add --engine spark")
-    return read_engine(lake, lists)
+    return _told(read_engine(lake, lists), lambda _question, asked: surroundings.tick(asked, None))
 
 
 def _spark_engine(
@@ -107,26 +107,16 @@ def _spark_engine(
         what = f"it needs the library {error.name}, which is in an extra of its own"
         raise UsageError(what, "--engine spark", Fault.USAGE, "in its checkout: pip install '.[spark]'") from error
 
-    @contextmanager
-    def told() -> Iterator[Answering]:
-        surroundings.say(f"starting Spark ({master})")
-        with read_spark_engine(lake, master, lists) as engine:
-            yield _Told(engine, surroundings.say)
-
-    return told()
+    surroundings.say(f"starting Spark ({master})")
+    return _told(
+        read_spark_engine(lake, master, lists), lambda question, _asked: surroundings.say(f"asking Spark: {question}")
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """An engine that says which question it is asked, since each may take seconds."""
-
-    engine: Answering
-    say: Callable[[str], None]
-
-    def ask(self, question: str, **parameters: str) -> list[dict[str, object]]:
-        """Answer one question."""
-        self.say(f"asking Spark: {question}")
-        return self.engine.ask(question, **parameters)
+@contextmanager
+def _told(opening: AbstractContextManager[Answering], tell: Callable[[str, int], None]) -> Iterator[Answering]:
+    with opening as engine:
+        yield ToldEngine(engine, tell)
 
 
 def _render(report: Report, form: str, by: str | None) -> str:
