@@ -121,7 +121,8 @@ def _write(stream: TextIO, chunk: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where="output", fault=Fault.HOST) from error
+        next_step = "look at free space where it goes"
+        raise OutputError(f"cannot be written: {error.strerror}", "output", Fault.HOST, next_step) from error
 
 
 def _write_all(output: Output, path: Path, progress: "_Progress") -> int:

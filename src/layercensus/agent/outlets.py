@@ -26,7 +26,8 @@ def open_server(
     try:
         listener = open_listener(*address)
     except OSError as error:
-        raise LayerCensusError(f"cannot listen: {error.strerror}", where=where, fault=Fault.HOST) from error
+        next_step = "give another address or port: --listen"
+        raise LayerCensusError(f"cannot listen: {error.strerror}", where, Fault.HOST, next_step) from error
     server = Server(listener, agent.selector, agent.seconds, answer)
     if options.tls_cert:
         _add_tls(agent, server, options)

@@ -105,7 +105,10 @@ def parse_nodes(text: str) -> tuple[Node, ...]:
         nodes = [_node(item) for item in items]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ClusterError(
-            f"printed no list of nodes ({type(error).__name__})", where="oc get nodes", fault=Fault.HOST
+            f"printed no list of nodes ({type(error).__name__})",
+            where="oc get nodes",
+            fault=Fault.HOST,
+            next_step="see what oc get nodes --output=json prints; --oc names another program",
         ) from error
     return tuple(sorted(nodes, key=lambda node: node.name))
 

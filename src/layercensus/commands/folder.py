@@ -95,7 +95,8 @@ def write_whole_file(path: Path, text: str) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> LayerCensusError:
-    return LayerCensusError(f"cannot be written: {error.strerror}", where=str(path), fault=Fault.HOST)
+    next_step = "name a folder that this user may write to"
+    return LayerCensusError(f"cannot be written: {error.strerror}", str(path), Fault.HOST, next_step)
 
 
 def has_waiting_reports(lake: Path) -> bool:

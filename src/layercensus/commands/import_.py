@@ -24,6 +24,7 @@ from layercensus.model import Census, Layering, Machine, Need, Row, Skipped
 # Names clusters that have no id of their own: the same folder name gives the same id, here and elsewhere.
 _NAMESPACE = UUID("5d0c9a5e-7a0f-4b8e-9b9a-3f0a7d1c2e64")
 _COUNTED = (Layering.CLEAN, Layering.EXTENSIONS, Layering.OVERRIDES, Layering.PACKAGES, Layering.UNKNOWN)
+_NO_MACHINE = "no machine of an OpenShift cluster was found"
 _WITH_NEEDS = (Layering.PACKAGES, Layering.OVERRIDES)
 
 
@@ -177,7 +178,8 @@ def import_captures(options: Namespace, surroundings: Surroundings) -> Output:
         surroundings.warn(f"layercensus: {line}")
     kept = {cluster_id: cluster for cluster_id, cluster in found.clusters.items() if cluster.nodes}
     if not kept:
-        raise NothingToDoError("no machine of an OpenShift cluster was found", where=" ".join(options.paths))
+        next_step = "layercensus inspect says what is there"
+        raise NothingToDoError(_NO_MACHINE, where=" ".join(options.paths), next_step=next_step)
     for item in found.hollow:
         surroundings.warn(f"layercensus: {item.input}: {item.reason}; name folders that hold captures")
     rows = [cluster.row(cluster_id, surroundings.now) for cluster_id, cluster in kept.items()]

@@ -157,7 +157,8 @@ def _hold_inbox(plan: Plan) -> int:
         what, next_step = "another collector holds this inbox", "give each one a --name of its own"
         raise FleetError(what, where=str(plan.own), fault=Fault.USAGE, next_step=next_step) from None
     except OSError as error:
-        raise FleetError(f"cannot be made: {error.strerror}", where=str(plan.own), fault=Fault.HOST) from error
+        next_step = "look at permissions and free space, or give another --inbox"
+        raise FleetError(f"cannot be made: {error.strerror}", str(plan.own), Fault.HOST, next_step) from error
 
 
 def run_drain(plan: Plan, lake: LakeDoor, leash: Leash) -> None:

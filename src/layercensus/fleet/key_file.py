@@ -38,7 +38,8 @@ def read_keys(path: Path) -> Keys:
     except (FileNotFoundError, NotADirectoryError):
         raise _missing(path) from None
     except OSError as error:
-        raise FleetError(f"cannot be read: {error.strerror}", where=str(path), fault=Fault.HOST) from error
+        next_step = "name a file that this user may read: --keys"
+        raise FleetError(f"cannot be read: {error.strerror}", str(path), Fault.HOST, next_step) from error
     return _parse(data, path)
 
 

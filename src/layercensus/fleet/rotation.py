@@ -51,7 +51,8 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         if missing:
             raise FleetError("does not exist", where=missing[0], next_step="check the path") from error
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise FleetError(f"the certificate cannot be used: {why}", where=str(certificate)) from error
+        next_step = "give a certificate and its own key, as PEM and without a password"
+        raise FleetError(f"the certificate cannot be used: {why}", str(certificate), next_step=next_step) from error
 
 
 def _no_password() -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 from layercensus.errors import Fault, LakeError
 from layercensus.lake.folder import lake_for_upkeep
 
+_AS_OWNER = "run it as a user who may write to the lake"
+
 
 def drop_old_days(lake: Path, keep_days: int) -> list[date]:
     """Remove the rows of all days but the newest and the `keep_days - 1` before it; which days that were.
@@ -23,5 +25,5 @@ def drop_old_days(lake: Path, keep_days: int) -> list[date]:
                 file.parent.rmdir()
             except OSError as error:
                 what = error.strerror or type(error).__name__
-                raise LakeError(f"cannot be removed: {what}", str(file), Fault.HOST) from error
+                raise LakeError(f"cannot be removed: {what}", str(file), Fault.HOST, _AS_OWNER) from error
     return old
