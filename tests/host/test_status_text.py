@@ -339,6 +339,82 @@ def test_a_host_that_failed_beside_one_that_answered_is_a_machine_too() -> None:
         assert sum(machine.booted is None for machine in machines) == 1
 
 
+# What stands around a status in a bug report: of other commands, so no host that did not answer.
+SURROUNDINGS = {
+    "a package that is not found": "[core@node ~]$ sudo rpm-ostree install x\nChecking out tree\nerror: Packages not found: x\n",
+    "a daemon that is slow to install": "# rpm-ostree --quiet install x\nerror: Timeout was reached\n",
+    "an error without its command": "When I upgrade:\n\n```\nerror: Could not depsolve transaction; 1 problem detected\n```\n",
+    "a command that is not there": "$ zsh\n-bash: zsh: command not found\n",
+    "another program's error": "error: cannot lock ref\n",
+}
+
+
+@pytest.mark.parametrize("surrounding", SURROUNDINGS.values(), ids=SURROUNDINGS)
+@pytest.mark.parametrize("before", [True, False])
+def test_the_error_of_another_command_is_no_machine(surrounding: str, before: bool) -> None:
+    status = f"[core@node ~]$ rpm-ostree status\n{PASTE}"
+    (machine,) = parse_document(surrounding + status if before else status + surrounding, "paste")
+    assert machine.booted is not None
+    assert len(machine.booted.changes) == 2
+
+
+def test_an_error_that_no_command_stands_before_is_said() -> None:
+    (machine,) = parse_document(f"{PASTE}\nerror: what is this\n", "paste")
+    assert machine.problems == (
+        "an error in the same text was not taken for one of rpm-ostree status: error: what is this",
+    )
+
+
+def test_the_warning_of_a_failed_shutdown_belongs_to_the_status() -> None:
+    warning = (
+        "Warning: failed to finalize previous deployment\n         error: Bootloader write config: exited with code 1\n"
+        "         check `journalctl -b -1 -u ostree-finalize-staged.service`\n"
+    )
+    (machine,) = parse_document(PASTE.replace("Deployments:", f"{warning}Deployments:"), "paste")
+    assert machine.booted is not None
+    assert machine.problems == ()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "bash: line 1: rpm-ostree: command not found",
+        "/bin/sh: rpm-ostree: not found",
+        "sudo: rpm-ostree: command not found",
+        "error: Loading sysroot: No such file or directory",
+        "error: unable to create the debug pod",
+        "Error from server (NotFound): nodes x not found",
+    ],
+)
+def test_what_only_a_status_dies_of_is_another_machine(failure: str) -> None:
+    machines = list(parse_document(f"{PASTE}\nnode-2:\n{failure}\n\nnode-3:\n{PASTE}", "paste"))
+    assert [machine.booted is not None for machine in machines] == [True, False, True]
+
+
+def asked(prompt: str, status: str) -> str:
+    return f"{prompt} rpm-ostree status\n{status}{prompt} uptime\n"
+
+
+@pytest.mark.parametrize("prompt", ["[core@node-1 ~]$", "core@node-1:~$ sudo", "root@node-1 [ ~ ]#"])
+def test_of_one_shell_the_last_status_counts(prompt: str) -> None:
+    (machine,) = parse_document(asked(prompt, HEAD + block()) + asked(prompt, PASTE), "paste")
+    assert machine.booted is not None
+    assert len(machine.booted.changes) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("[core@node-1 ~]$", "[core@node-2 ~]$"),
+        ("[core@localhost ~]$", "[core@localhost ~]$"),
+        ("sh-5.1#", "sh-5.1#"),
+        ("[me@bastion ~]$ ssh node-1", "[me@bastion ~]$ ssh node-2"),
+    ],
+)
+def test_prompts_that_do_not_name_one_host_are_two(first: str, second: str) -> None:
+    assert len(list(parse_document(asked(first, HEAD + block()) + asked(second, PASTE), "paste"))) == 2
+
+
 FAILURES = [
     (
         "error: This system was not booted via libostree.\nCurrently, most rpm-ostree commands only work on …\n",

@@ -41,6 +41,7 @@ _STATUS_TEXT = re.compile(
 # Each costs a look over all that stands before it, to say its line.
 _MOST_BROKEN = 1000
 _TOO_MANY_BROKEN = f"has more than {_MOST_BROKEN} JSON objects that are broken: what follows was not read"
+_MOST_OF_AN_ERROR = 200
 _ORIGIN = re.compile(r"^[ \t]*\[origin\][ \t]*$", re.MULTILINE)
 
 
@@ -178,4 +179,8 @@ def _read_text(host: HostText) -> Reading:
     reading = parse_status_text(host)
     if not reading.deployments and (failure := parse_failure(host)):
         return failure
-    return reading
+    if host.other_error is None:
+        return reading
+    error = host.other_error[:_MOST_OF_AN_ERROR]
+    note = f"an error in the same text was not taken for one of rpm-ostree status: {error}"
+    return replace(reading, problems=(*reading.problems, note))

@@ -19,11 +19,27 @@ _JOURNAL_TIME = r"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\
 _JOURNAL = re.compile(rf"^{_JOURNAL_TIME} (\S+) ([\w@.-]+)\[\d+\]: ?")
 _HEAD = re.compile(r"^\s*State:\s+(idle|busy)\b")
 _LIST = re.compile(r"^\s*(Deployments|BootedDeployment):\s*$")
+# Words that a status alone dies with, or the way to the host: they stand for a host of its own beside another's status.
 _FAILURE = re.compile(
-    r"^\s*error: |^ERROR: Status: |^Job for rpm-ostreed\.service failed|"
-    r"^Error from server|^Unable to connect to the server|"
-    r"^(?:bash|sh|chroot|-bash): .*(?:not found|No such file)"
+    r"^ERROR: Status: |^Job for rpm-ostreed\.service failed|^Error from server|^Unable to connect to the server|"
+    r"^(?:-?(?:/\S{1,40}/)?(?:ba|z)?sh|chroot|sudo): (?=.*\brpm-ostree\b).*(?:not found|No such file)|"
+    r"^\s*error: (?:.*(?:not booted via libostree|found container=|RegisterClient|GDBus|D-?Bus|org\.projectatomic|"
+    r"Rejected send message|Not authorized|not authorized)|(?:Timeout was reached|Loading sysroot|loading sysroot|"
+    r"Error setting up sysroot|Failed to (?:activate|find)|Found both|[Cc]ould ?n.t connect|Couldn.t start daemon|"
+    r"unable to|You must be logged in|timed out|the server|no configuration|dial tcp|Get )\b)"
 )
+# `[core@node ~]$ sudo rpm-ostree install x`: a command of ours, behind a prompt or alone on its line.
+_PROMPT = r"(?:.{0,80}[#$%>❯➜] {0,8}| {0,8})(?:sudo )?"
+_COMMAND = re.compile(rf"^{_PROMPT}(?:rpm-ostree|bootc|atomic host) (?:-\S+ ){{0,8}}(?P<verb>[a-z][a-z-]*)(?: |$)")
+# `oc debug node/x -- chroot /host rpm-ostree status`: this host's or another's.
+_ASKED = re.compile(r"\b(?:rpm-ostree|bootc|atomic host) (?:-\S+ ){0,8}status\b")
+_ASKED_HERE = re.compile(
+    r"^ {0,8}\[?[\w.-]{1,64}@(?P<host>[\w.-]{1,255})[^#$%❯➜]{0,80}[#$%❯➜] {0,8}"
+    r"(?:sudo )?(?:rpm-ostree|atomic host) status\b"
+)
+_NAMES_OF_MANY = frozenset({"localhost", "localhost.localdomain", "fedora"})
+# Where no status is seen at all, any error tells why.
+_ANY_ERROR = re.compile(r"^\s*error: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +63,61 @@ class Line:
 
 @dataclass
 class HostText:
-    """The lines that belong to one host. `ends_open`: the text ends in them without a line end."""
+    """The lines that belong to one host. `ends_open`: the text ends in them without a line end.
+
+    `asked_on`: host that the prompt names behind which its status was asked for. `other_error`: an error in these lines
+    that is no status's.
+    """
 
     lines: list[Line] = field(default_factory=list)
     has_head: bool = False
     has_list: bool = False
     has_failure: bool = False
     ends_open: bool = False
+    asked_on: str | None = None
+    asks_else: bool = False
+    other_error: str | None = None
 
     @property
     def host(self) -> str | None:
-        """Host name in the journal prefix, if there is one."""
-        return next((line.host for line in self.lines if line.host), None)
+        """Host name in the journal prefix or in the prompt, if there is one."""
+        return next((line.host for line in self.lines if line.host), self.asked_on)
+
+    def take(self, line: Line, asked_on: str | None) -> None:
+        """Add a line, and put down what it says of the others."""
+        self.lines.append(line)
+        if line.noise:
+            return
+        head, listed, failed = (bool(sign.match(line.text)) for sign in (_HEAD, _LIST, _FAILURE))
+        if (head or listed or failed) and not (self.has_head or self.has_list or self.has_failure):
+            self.asked_on = asked_on
+        self.has_head, self.has_list = self.has_head or head, self.has_list or listed
+        self.has_failure = self.has_failure or (failed and not self.asks_else)
+        if verb := _verb(line.text):
+            self.asks_else = verb != "status"
+        elif _ANY_ERROR.match(line.text) and not self.asks_else and not (failed or self._goes_on_warning()):
+            self.other_error = self.other_error or line.text.strip()
+
+    def _goes_on_warning(self) -> bool:
+        return len(self.lines) > 1 and self.lines[-2].text.lstrip().startswith("Warning: ")
 
 
 def split_hosts(text: str) -> list[HostText]:
     """Part a text by host: a new `State:` line, list of deployments or failure after one that was seen begins the next.
 
-    The journal of one host may show several boots: of one host name only the newest, the last, is kept.
+    The journal of one host may show several boots, and one shell several statuses: of one host name only the newest,
+    the last, is kept.
     """
     parts = [HostText()]
+    asked_on: str | None = None
     for line in clean_lines(text):
+        if _verb(line.text):
+            asked_on = _asked_on(line.text)
         if _begins_next(parts[-1], line):
             parts.append(HostText())
-        current = parts[-1]
-        current.lines.append(line)
-        if not line.noise:
-            current.has_head = current.has_head or bool(_HEAD.match(line.text))
-            current.has_list = current.has_list or bool(_LIST.match(line.text))
-            current.has_failure = current.has_failure or bool(_FAILURE.match(line.text))
+        parts[-1].take(line, asked_on)
+        if _HEAD.match(line.text) or _LIST.match(line.text):
+            asked_on = None
     parts[-1].ends_open = not text.endswith("\n")
     newest = {part.host: index for index, part in enumerate(parts)}
     return [part for index, part in enumerate(parts) if part.host is None or newest[part.host] == index]
@@ -88,7 +130,24 @@ def _begins_next(current: HostText, line: Line) -> bool:
         return current.has_head or current.has_list or current.has_failure
     if _LIST.match(line.text):
         return current.has_list or current.has_failure
-    return bool(_FAILURE.match(line.text)) and (current.has_list or current.has_failure)
+    return bool(_FAILURE.match(line.text)) and not current.asks_else and (current.has_list or current.has_failure)
+
+
+def _verb(text: str) -> str | None:
+    """What a command line asks of rpm-ostree or bootc: `status`, `install`, …; None where a line is no such command."""
+    if _ASKED.search(text):
+        return "status"
+    match = _COMMAND.match(text)
+    return match["verb"] if match else None
+
+
+def _asked_on(text: str) -> str | None:
+    """Host of a prompt behind which this host's own status is asked for, not another's through ssh or oc.
+
+    The names that machines have before somebody names them tell nothing.
+    """
+    match = _ASKED_HERE.match(text)
+    return match["host"] if match and match["host"] not in _NAMES_OF_MANY else None
 
 
 def clean_lines(text: str) -> Iterator[Line]:
@@ -117,7 +176,8 @@ def is_list_head(line: Line) -> bool:
 def first_failure(lines: Iterable[Line]) -> str | None:
     """The first line with which rpm-ostree or systemd says that no status could be had, and what follows it."""
     lines = list(lines)
-    for index, line in enumerate(lines):
-        if not line.noise and _FAILURE.match(line.text):
-            return " ".join(part.text.strip() for part in lines[index : index + 2] if part.text.strip())
+    for sign in (_FAILURE, _ANY_ERROR):
+        for index, line in enumerate(lines):
+            if not line.noise and sign.match(line.text):
+                return " ".join(part.text.strip() for part in lines[index : index + 2] if part.text.strip())
     return None
