@@ -251,6 +251,16 @@ PASTES = {
     "index behind the header": PASTE.replace(
         f"{DIGEST}\n                   Digest", f"{DIGEST} (index: 0)\n                   Digest"
     ),
+    "out of a page": f"<pre><code>{PASTE.rstrip()}</code></pre>\n".replace("->", "-&gt;").replace("'", "&#39;"),
+    "a page's line ends": PASTE.replace("\n", "<br/>\n"),
+    "in a ticket": f"{{noformat}}\n{PASTE.rstrip()}{{noformat}}\n",
+    "in a forum": f"[code]{PASTE.rstrip()}[/code]\n",
+    "a fence behind the last line": f"```text\n{PASTE.rstrip()}```\n",
+    "with callouts": "".join(
+        f"{line} <{n}>\n" if line.strip(" :") and line[-1] != ":" else f"{line}\n"
+        for n, line in enumerate(PASTE.splitlines(), 1)
+    ),
+    "commas typed between names": PASTE.replace("cowsay", "cowsay,"),
     "an available update after it": f"{PASTE}\nAvailable update:\n        Version: 415.92.1\n           Diff: 1 upgraded\n",
 }
 
@@ -291,6 +301,31 @@ def test_a_value_that_was_blotted_out_is_no_name_and_not_clean(
     assert census.booted.layering is Layering.UNKNOWN
     assert census.booted.changes == ()
     assert census.problems
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ReplacedBasePackages: runc 1.0-1.el8 =&gt; 1.0-2.el8",
+        "ReplacedBasePackages: runc 1.0-1.el8 is now 1.0-2.el8",
+        "LocalOverrides: runc 1.0-1.el8",
+        "RemoteOverrides: podman",
+        "RemoteOverrides: <HIDDEN>",
+        "LayeredPackages:",
+        "LayeredPackages: <1>",
+    ],
+)
+def test_a_list_that_is_not_understood_is_not_clean(line: str, census_of: Callable[..., Census]) -> None:
+    census = census_of(HEAD + block(line))
+    assert census.booted.layering is Layering.UNKNOWN
+    assert any("shown in part" in problem for problem in census.problems)
+
+
+def test_half_of_a_list_that_is_not_understood_still_counts(census_of: Callable[..., Census]) -> None:
+    line = "LocalOverrides: runc 1.0-1.el8 —> 1.0-2.el8 crun 1-1"
+    census = census_of(HEAD + block(line, "LayeredPackages: htop"))
+    assert census.booted.layering is Layering.PACKAGES
+    assert any("shown in part" in problem for problem in census.problems)
 
 
 def test_what_stands_beside_a_blotted_out_value_still_counts(census_of: Callable[..., Census]) -> None:

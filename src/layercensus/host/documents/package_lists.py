@@ -13,8 +13,9 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from layercensus.errors import NevraError
 from layercensus.host.changes import install_change, local_change, module_change
@@ -25,6 +26,8 @@ _EVR = re.compile(r"^(?:\d+:)?[0-9][\w.+~^]*-[0-9][\w.+~^]*$")
 _HIDDEN = re.compile(
     r"^(\.{2,}|…|\[…\]|\[\.{2,}\]|<[^<>]*>|\*{3,}|x{4,}|-{3,}|\(?(?i:redacted|hidden|removed|snip)\)?)$"
 )
+# What an editor or a mail program makes of `->` is one too.
+_ARROWS = frozenset({"->", "→", "–>", "—>", "⟶"})
 _TREE = re.compile(r"^\s*(?:[├└│─|`-]+\s+)+")
 
 
@@ -61,9 +64,9 @@ def _installs(kind: Kind, *, active: bool) -> Callable[[str, tuple[str, ...]], I
     def parse(key: str, words: tuple[str, ...]) -> Iterator[Change]:
         for word in words:
             if kind is Kind.INSTALL:
-                yield install_change(word, key, active=active)
+                yield install_change(word.rstrip(","), key, active=active)
             else:
-                yield local_change(kind, word, key, active=active)
+                yield local_change(kind, word.rstrip(","), key, active=active)
 
     return parse
 
@@ -127,7 +130,7 @@ def _arrow_groups(words: tuple[str, ...]) -> Iterator[tuple[list[str], str, str]
     pending: list[str] = []
     index = 0
     while index < len(words):
-        if words[index] in {"->", "→"} and index + 1 < len(words) and pending:
+        if words[index] in _ARROWS and index + 1 < len(words) and pending:
             yield pending[:-1] or pending, pending[-1], words[index + 1].rstrip(",")
             pending = []
             index += 2
@@ -141,7 +144,7 @@ def _remote(*, active: bool) -> Callable[[str, tuple[str, ...]], Iterator[Change
 
     def parse(key: str, words: tuple[str, ...]) -> Iterator[Change]:
         sources = [index for index, word in enumerate(words) if "=" in word and "->" not in word]
-        for start, end in zip(sources, [*sources[1:], len(words)], strict=True):
+        for start, end in pairwise([*sources, len(words)]):
             repository = words[start].removeprefix("repo=")
             rest = words[start + 1 : end]
             groups = list(_arrow_groups(rest)) or [([word.rstrip(",")], "", "") for word in rest]
@@ -180,6 +183,14 @@ PARSERS: Mapping[str, Callable[[str, tuple[str, ...]], Iterator[Change]]] = {
     "EnabledModules": _modules(active=None),
     "InactiveModuleRequests": _modules(active=False),
 }
+
+
+def says_all(key: str, words: tuple[str, ...], changes: Sequence[Change]) -> bool:
+    """Whether a list was understood to its end. rpm-ostree prints none without words.
+
+    Words that are no change, and a replacement without its arrow, were not understood.
+    """
+    return bool(words and changes) and (PARSERS[key] is not _replacements or (len(words) > 2 and words[-2] in _ARROWS))
 
 
 def strip_tree(text: str) -> str:

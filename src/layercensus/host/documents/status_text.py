@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from layercensus.host.documents.package_lists import PARSERS, is_hidden, split_words, strip_tree
+from layercensus.host.documents.package_lists import PARSERS, is_hidden, says_all, split_words, strip_tree
 from layercensus.host.documents.text_lines import HostText, Line, is_list_head
 from layercensus.host.os_identity import is_image_layered
 from layercensus.host.reading import Reading
@@ -229,8 +229,9 @@ def _changes(block: _Block) -> tuple[tuple[Change, ...], bool]:
     for key, parse in PARSERS.items():
         if key in block.values:
             values = split_words(" ".join(block.values[key]))
-            whole = whole and values.whole
-            changes += parse(key, values.words)
+            said = list(parse(key, values.words))
+            whole = whole and values.whole and says_all(key, values.words, said)
+            changes += said
     return tuple(dict.fromkeys(changes)), whole
 
 

@@ -3,6 +3,7 @@
 What people paste::
 
     > Nov 29 22:19:06 host rpm-ostree[798]: State: idle          quoted, out of the journal
+    <pre>State: idle                                            out of a page; `-&gt;` in it is `->`
     I0722 08:59:48.056755    3820 daemon.go:778] State: idle     first line of a status in a machine-config-daemon log
     2024-05-01T10:00:00.1Z I0501 10:00:00.1 1 daemon.go:1] …     the same with `oc logs --timestamps`
 """
@@ -10,8 +11,18 @@ What people paste::
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from html import unescape
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+# What a page, a forum or a ticket puts around a text that is pasted, and the callouts of AsciiDoc.
+_BEFORE = re.compile(
+    r"^\s{0,8}(?:<(?:pre|code|samp|p)\b[^<>]{0,200}>|\[code\]|\{(?:code|noformat)[^{}]{0,80}\})+", re.IGNORECASE
+)
+_BEHIND = re.compile(r"(?:</?(?:pre|code|samp|p|br)\s?/?>|\[/code\]|\{(?:code|noformat)\}|```)$", re.IGNORECASE)
+_CALLOUT = re.compile(r"\s<\d{1,2}>$")
+_MOST_BEHIND = 8
+_LONGEST_BEHIND = 16
+_ENTITY = re.compile(r"&(?:gt|lt|amp|quot|apos|nbsp|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
 _QUOTE = re.compile(r"^(?:\s{0,3}>\s?)+(?=\S|\s)")
 _LOG_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ")
 _KLOG = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ [\w.-]+:\d+\] ?")
@@ -154,7 +165,7 @@ def clean_lines(text: str) -> Iterator[Line]:
     """Lines without what the way here added to them."""
     in_journal = bool(_JOURNAL.search(text) or any(_JOURNAL.match(line) for line in text.splitlines()[:200]))
     for raw in text.splitlines():
-        line = _ANSI.sub("", raw).replace("\u00a0", " ").replace("\t", "        ").rstrip()
+        line = _without_markup(_ANSI.sub("", raw)).replace("\u00a0", " ").replace("\t", "        ").rstrip()
         line = _LOG_TIME.sub("", _QUOTE.sub("", line))
         journal = _JOURNAL.match(line)
         if journal:
@@ -166,6 +177,23 @@ def clean_lines(text: str) -> Iterator[Line]:
             yield Line(rest, noise=not (_HEAD.match(rest) or _FAILURE.match(rest)))
             continue
         yield Line(line, noise=in_journal and line.startswith("-- "))
+
+
+def _without_markup(line: str) -> str:
+    """Undo HTML's entities, and take off what was put before and behind a text, a few times at most.
+
+    A callout that stands alone behind a key may be a value that was taken out, so it stays.
+    """
+    line = _ENTITY.sub(lambda match: unescape(match[0]), line) if "&" in line else line
+    line = _BEFORE.sub("", line).rstrip()
+    for _ in range(_MOST_BEHIND):
+        end = line[-_LONGEST_BEHIND:]
+        match = _BEHIND.search(end) or _CALLOUT.search(end)
+        rest = line[: len(line) - len(end) + match.start()].rstrip() if match else line
+        if match is None or (match.re is _CALLOUT and rest[-1:] in {"", ":"}):
+            break
+        line = rest
+    return line
 
 
 def is_list_head(line: Line) -> bool:
