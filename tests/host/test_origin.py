@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from layercensus.classify.census import classify
 from layercensus.errors import HostDocumentError
+from layercensus.host.documents.document import parse_document
 from layercensus.host.documents.origin import parse_origin, read_origin
 from layercensus.host.reading import machine_from
 from layercensus.model import Census, Change, Deployment, Form, Kind, Layering, Source, Unlocked
@@ -183,6 +184,36 @@ def test_a_file_that_ends_inside_a_line_loses_its_last_item_and_says_so(tail: st
     expected = Layering.PACKAGES if names else Layering.UNKNOWN
     assert census_of(text).booted.layering is expected
     assert any("without a line end" in problem for problem in parse_origin(text).problems)
+
+
+FILE = f"{BASE}# by hand\n[packages]\nrequested=htop;\n"
+SHELLS = {
+    "fence": f"```ini\n{FILE}```\n",
+    "prompts": f"[root@node ~]# cat /ostree/deploy/x/deploy/{SHA}.0.origin\n{FILE}[root@node ~]# exit\n",
+    "a wrapped command": f"root@node [ ~ ]# cat /ostree/deploy/x/deploy/{SHA[:40]}\n{SHA[40:]}.0.origin\n{FILE}",
+    "debug pod": f"sh-5.1# cat /ostree/x.origin\n{FILE}sh-5.1# \n",
+    "no host": f"$ sudo cat x.origin\n{FILE}$ \n",
+    "root": f"# cat x.origin\n{FILE}",
+}
+
+
+@pytest.mark.parametrize("text", SHELLS.values(), ids=SHELLS)
+def test_what_a_shell_puts_around_a_file_is_no_part_of_it(text: str) -> None:
+    (machine,) = parse_document(text, "paste")
+    assert machine.booted is not None
+    assert requests(machine.booted, Kind.INSTALL) == ["htop"]
+
+
+def test_two_files_in_one_paste_are_two() -> None:
+    text = f"$ cat a.origin\n{BASE}$ cat b.origin\n{FILE}"
+    machines = list(parse_document(text, "paste"))
+    assert [classify(machine).booted.layering for machine in machines] == [Layering.CLEAN, Layering.PACKAGES]
+
+
+@pytest.mark.parametrize("text", [f"x=y\n{BASE}", f"nonsense\n{FILE}", f"```\nx=y\n{BASE}```\n"])
+def test_what_is_no_shell_s_is_still_refused(text: str) -> None:
+    (machine,) = parse_document(text, "paste")
+    assert machine.booted is None
 
 
 def test_the_same_request_twice_is_one_change() -> None:

@@ -450,6 +450,33 @@ def test_prompts_that_do_not_name_one_host_are_two(first: str, second: str) -> N
     assert len(list(parse_document(asked(first, HEAD + block()) + asked(second, PASTE), "paste"))) == 2
 
 
+COMMIT = "1" * 64
+ALONE = {
+    "container": block(),
+    "commit": f"* fedora:fedora/43/x86_64/iot\n{'Version':>25}: 43.1 (2026-01-01T00:00:00Z)\n{'Commit':>25}: {COMMIT}\n",
+    "time": f"  ● some/branch\n{'Timestamp':>25}: 2017-04-13 23:56:23\n{'BaseCommit':>25}: {COMMIT}\n",
+    "pivot": f"> * pivot://quay.io/x@{DIGEST}\n> {'CustomOrigin':>25}: Managed\n> {'Version':>25}: 48.84.1 (2021-06-23T18:21:06Z)\n",
+}
+
+
+@pytest.mark.parametrize("text", ALONE.values(), ids=ALONE)
+def test_a_deployment_alone_is_a_status(text: str, census_of: Callable[..., Census]) -> None:
+    assert census_of(text).booted.layering is Layering.CLEAN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"AvailableUpdate:\n        Version: 43.1 (2026-01-01T00:00:00Z)\n         Commit: {COMMIT}\n",
+        f"The release\nVersion: 43.1\nCommit: {COMMIT}\n",
+    ],
+)
+def test_a_version_and_a_commit_of_something_else_are_no_status(text: str) -> None:
+    (machine,) = parse_document(text, "x")
+    assert machine.booted is None
+    assert machine.source is None
+
+
 FAILURES = [
     (
         "error: This system was not booted via libostree.\nCurrently, most rpm-ostree commands only work on …\n",

@@ -126,7 +126,9 @@ def _flag_words(census: Census) -> Iterator[str]:
     if deployment is None:
         return
     if census.machine.os.openshift is False:
-        yield f"{census.machine.os.id or 'an'} {census.machine.os.variant or 'system'}: has no extensions"
+        os = census.machine.os
+        name = f"{os.id} {os.variant or 'system'}" if os.id else os.variant or "this system"
+        yield f"{name}: has no extensions"
     if deployment.image_layered:
         yield "custom OS image"
     if deployment.initramfs:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from layercensus.errors import HostDocumentError
 from layercensus.host.documents.bootc import is_bootc_status, parse_bootc, split_bootc
 from layercensus.host.documents.mcd_log import is_mcd_log, parse_mcd_log, split_logs
-from layercensus.host.documents.origin import parse_origin
+from layercensus.host.documents.origin import parse_origin, split_origins
 from layercensus.host.documents.other_text import is_denied, parse_admin_status, parse_failure, parse_table
 from layercensus.host.documents.status_json import parse_status
 from layercensus.host.documents.status_text import parse_status_text
@@ -38,6 +38,13 @@ _STATUS_TEXT = re.compile(
     r"^Job for rpm-ostreed|^[* ] \S+ [0-9a-f]{64}\.\d+",
     re.MULTILINE,
 )
+# A deployment alone: what stands below its header, in the order that rpm-ostree prints it.
+_ALONE = re.compile(
+    r"(?<=[^:\s])[ \t]{0,8}\n[> \t]+(?:"
+    r"(?:Version|Timestamp):[ \t].{1,200}\n[> \t]+(?:Base)?Commit:[ \t]+[0-9a-f]{64}[ \t]*$|"
+    r"(?:Digest:[ \t]+sha256:[0-9a-f]{64}|CustomOrigin:[ \t].{1,200})[ \t]*\n[> \t]+Version:[ \t])",
+    re.MULTILINE,
+)
 # Each costs a look over all that stands before it, to say its line.
 _MOST_BROKEN = 1000
 _TOO_MANY_BROKEN = f"has more than {_MOST_BROKEN} JSON objects that are broken: what follows was not read"
@@ -59,7 +66,8 @@ def recognise(text: str) -> Source | None:
         return Source.BOOTC
     if _ORIGIN.search(text):
         return Source.ORIGIN
-    return Source.RPM_OSTREE_TEXT if _STATUS_TEXT.search(text) or is_denied(text) else None
+    is_text = _STATUS_TEXT.search(text) or _ALONE.search(text) or is_denied(text)
+    return Source.RPM_OSTREE_TEXT if is_text else None
 
 
 def parse_document(text: str, name: str) -> Iterator[Machine]:
@@ -92,10 +100,11 @@ def _machines(text: str, name: str) -> Iterator[Machine]:
     elif source is Source.BOOTC:
         yield from (machine_from(parse_bootc(part), name=name, source=source) for part in split_bootc(text))
     else:
-        try:
-            yield machine_from(parse_origin(text), name=name, source=source)
-        except HostDocumentError as error:
-            yield unreadable(name, str(error), source=source)
+        for file in split_origins(text):
+            try:
+                yield machine_from(parse_origin(file), name=name, source=source)
+            except HostDocumentError as error:
+                yield unreadable(name, str(error), source=source)
 
 
 def _beside_status(text: str) -> str | None:

@@ -42,6 +42,13 @@ _LOCAL_KEYS = {
 _LIST_KEYS = frozenset(
     "requested requested-local requested-local-fileoverride remove replace-local replace enable install".split()
 )
+# A line that is no part of the file: a fence, or a prompt with a command behind it or alone.
+_AROUND = re.compile(
+    r"^[ \t]*(?:`{3}|~{3}|\[?[\w.-]{1,64}@[\w.-]{1,255}[^#$\n]{0,80}[#$]|-?(?:ba)?sh-\d[\d.]{0,8}[#$]|"
+    r"\$ |# (?:sudo )?cat ).*(?:\n|\Z)",
+    re.MULTILINE,
+)
+_FIRST_GROUP = re.compile(r"^[ \t]*\[\w", re.MULTILINE)
 _NOT_BOOTED = "an origin file does not tell which deployment is booted: judged is the one that it belongs to"
 
 
@@ -62,6 +69,21 @@ class Origin:
     refused_groups: tuple[str, ...]
     override_commit: str | None = None
     cut: bool = False
+
+
+def split_origins(text: str) -> Iterator[str]:
+    """The origin files in a text that was pasted out of a shell: without prompts, fences and what follows them.
+
+    A text in which no such line stands is one file, whatever is in it.
+    """
+    if not _AROUND.search(text):
+        yield text
+        return
+    before, *parts = _AROUND.split(text)
+    for part in (before, *parts):
+        if start := _FIRST_GROUP.search(part):
+            # Before the first group may stand the rest of a command that was wrapped, but no key.
+            yield part if "=" in part[: start.start()] else part[start.start() :]
 
 
 def parse_origin(text: str) -> Reading:
