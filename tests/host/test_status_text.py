@@ -321,6 +321,32 @@ def test_a_list_that_is_not_understood_is_not_clean(line: str, census_of: Callab
     assert any("shown in part" in problem for problem in census.problems)
 
 
+@pytest.mark.parametrize("behind", ["htop", " htop 'gcc-c++'", "htop-3.3-1.el9.x86_64 strace"])
+def test_a_list_that_may_go_on_is_not_whole(behind: str, census_of: Callable[..., Census]) -> None:
+    text = HEAD + block("LayeredPackages: usbguard")
+    assert census_of(text).booted.layering is Layering.EXTENSIONS
+    assert census_of(f"{text}{behind}\n").booted.layering is Layering.UNKNOWN
+
+
+@pytest.mark.parametrize("behind", ["[core@node ~]$ exit", "Removing debug pod ...", "sh-5.1# ", "```", "What now?"])
+def test_what_cannot_be_a_name_ends_a_list(behind: str, census_of: Callable[..., Census]) -> None:
+    text = HEAD + block("LayeredPackages: usbguard")
+    assert census_of(f"{text}{behind}\n").booted.layering is Layering.EXTENSIONS
+
+
+def test_a_wrapped_list_goes_on_to_the_next_key(census_of: Callable[..., Census]) -> None:
+    lines = "\n".join(line.strip() for line in (HEAD + block("LayeredPackages: usbguard\nhtop vim")).splitlines())
+    census = census_of(f"{lines}\nUnlocked: hotfix\n")
+    assert [change.change.requested for change in census.booted.changes] == ["usbguard", "htop", "vim"]
+    assert census.machine.booted is not None
+    assert census.machine.booted.unlocked is Unlocked.HOTFIX
+
+
+@pytest.mark.parametrize("behind", ["", "\n", "[core@node ~]$ \n", "sh-5.1# exit\n"])
+def test_a_line_that_may_list_changes_is_not_forgotten(behind: str, census_of: Callable[..., Census]) -> None:
+    assert census_of(f"{HEAD}{block('NewOverrides: x')}{behind}").booted.layering is Layering.UNKNOWN
+
+
 def test_half_of_a_list_that_is_not_understood_still_counts(census_of: Callable[..., Census]) -> None:
     line = "LocalOverrides: runc 1.0-1.el8 —> 1.0-2.el8 crun 1-1"
     census = census_of(HEAD + block(line, "LayeredPackages: htop"))

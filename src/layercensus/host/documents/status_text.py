@@ -42,6 +42,7 @@ _VERBOSE_KEYS = frozenset(key for key in _DEPLOYMENT_KEYS if key.startswith("Ina
 # A mark: a bullet or star, or up to four signs that are neither ASCII nor a drawn tree (a bullet in a wrong encoding).
 _MARKED = re.compile(r"^\s*(?:[*●•]|[^\x00-\x7f\u2500-\u257f]\S{0,3}|\ufffd{1,3}|\?{1,3})\s+(\S+)(.*)$")
 _UNMARKED = re.compile(r"^\s*(\S+)(.*)$")
+_NAMES = re.compile(r"^[ ]*(?:'?[A-Za-z0-9_][\w.+:~^()/-]*'?(?: +|$))+$")
 _ERROR_HEADER = "(error fetching image metadata)"
 _SUFFIX = re.compile(r"^\s*(?:\((?:index: \d+|booted|rollback|pending|staged|pinned)\)\s*)*$")
 # The end of a line that cannot have been longer.
@@ -105,9 +106,9 @@ def _blocks(lines: list[Line]) -> Iterator[_Block]:
                 yield block
             block = _Block(*header, first=after_head, indent=line.indent)
             after_head = False
-        elif block is None or not _take(block, line):
+        elif block is None or not _take(block, line, amid_keys=before_keys[index]):
             if block:
-                block.unread = line.indent > block.indent + 1
+                block.unread = block.unread or line.indent > block.indent + 1 or _may_go_on(block, line)
                 yield block
             block = _fragment(line)
     if block:
@@ -148,8 +149,11 @@ def _known_key(line: Line) -> str | None:
     return match[1] if match and match[1] in _DEPLOYMENT_KEYS else None
 
 
-def _take(block: _Block, line: Line) -> bool:
-    """Add a key line, a continuation or an elision to the block; False if the line is none of them."""
+def _take(block: _Block, line: Line, *, amid_keys: bool = False) -> bool:
+    """Add a key line, a continuation or an elision to the block; False if the line is none of them.
+
+    `amid_keys`: a key follows, so that the line goes on with a list even where its blanks were lost.
+    """
     match = _KEY.match(line.text)
     if match and (match[1] in _DEPLOYMENT_KEYS or line.indent > 2):
         block.unread = block.unread or (match[1] not in _DEPLOYMENT_KEYS and bool(_OF_CHANGES.search(match[1])))
@@ -160,10 +164,16 @@ def _take(block: _Block, line: Line) -> bool:
     if is_hidden(line.text.strip()):
         block.elided = True
         return True
-    if block.key and block.key not in _ONE_LINE_KEYS and line.indent >= block.value_column - 1:
+    goes_on = line.indent >= block.value_column - 1 or (amid_keys and block.key in PARSERS)
+    if block.key and block.key not in _ONE_LINE_KEYS and goes_on:
         block.values[block.key].append(strip_tree(line.text))
         return True
     return False
+
+
+def _may_go_on(block: _Block, line: Line) -> bool:
+    """Whether a line behind a list may be more of it, that a mail program wrapped or whose blanks were lost."""
+    return block.key in PARSERS and bool(_NAMES.match(line.text))
 
 
 def _fragment(line: Line) -> _Block | None:
