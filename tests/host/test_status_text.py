@@ -372,6 +372,21 @@ def test_a_text_that_ends_inside_a_line_is_not_clean(census_of: Callable[..., Ce
     assert census_of(text[: text.index("htop") + 2]).booted.layering is Layering.UNKNOWN
 
 
+@pytest.mark.parametrize("blanks", [4, 15, 27])
+def test_a_text_that_ends_in_the_blanks_before_a_key_is_not_clean(
+    blanks: int, census_of: Callable[..., Census]
+) -> None:
+    assert census_of(HEAD + block() + " " * blanks).booted.layering is Layering.UNKNOWN
+    indented = "".join(f"    {line}\n" for line in (HEAD + block()).splitlines())
+    assert census_of(f"{indented}    ").booted.layering is Layering.CLEAN
+
+
+def test_a_layered_commit_whose_layers_were_cut_off_is_not_clean(census_of: Callable[..., Census]) -> None:
+    cut = (HEAD + block(f"BaseCommit: {'1' * 64}")).rstrip("\n")
+    assert census_of(cut).booted.layering is Layering.UNKNOWN
+    assert census_of(f"{cut}\n{'Initramfs':>25}: regenerate").booted.layering is Layering.CLEAN
+
+
 def test_a_text_without_a_final_newline_is_read_where_its_last_line_is_whole(census_of: Callable[..., Census]) -> None:
     clean = (HEAD + block()).rstrip("\n")
     assert census_of(clean).booted.layering is Layering.CLEAN

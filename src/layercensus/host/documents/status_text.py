@@ -36,6 +36,8 @@ _OTHER_KEYS = frozenset(
     "OstreeRemoteStatus".split()
 )
 _DEPLOYMENT_KEYS = _ONE_LINE_KEYS | _OTHER_KEYS | frozenset(PARSERS)
+# What a layered commit holds.
+_LAYERS = frozenset(PARSERS) | {"Initramfs", "InitramfsEtc", "Cliwrap"}
 # A line of these words that we do not know may list changes.
 _OF_CHANGES = re.compile(r"Package|Override|Request|Module|Replace|Remov|Layer")
 _VERBOSE_KEYS = frozenset(key for key in _DEPLOYMENT_KEYS if key.startswith("Inactive")) | {"Staged", "StateRoot"}
@@ -78,7 +80,7 @@ def parse_status_text(host: HostText) -> Reading:
     """Deployments of one host's text; empty where the text shows none."""
     blocks = list(_blocks(host.lines))
     if blocks and host.ends_open:
-        _close_open_end(blocks, host.lines)
+        _close_open_end(blocks, host)
     problems: list[str] = []
     deployments = tuple(_deployment(block, problems) for block in blocks)
     problems += _contradictions(blocks)
@@ -185,14 +187,20 @@ def _fragment(line: Line) -> _Block | None:
     return block
 
 
-def _close_open_end(blocks: list[_Block], lines: list[Line]) -> None:
-    """Where the text ends without a line end, its last word may be half a word.
+def _close_open_end(blocks: list[_Block], host: HostText) -> None:
+    """Where the text ends without a line end, its last word may be half a word, its last line half the blanks of one.
 
-    The word is dropped, unless it stands elsewhere in the text or the line could not have been longer.
+    The word is dropped, unless it stands elsewhere in the text or the line could not have been longer. A layered
+    commit whose layers do not follow goes on.
     """
-    last_line = lines[-1].text
+    lines = host.lines[:-1] if host.open_blanks else host.lines
+    last_line = lines[-1].text if lines else ""
     block = blocks[-1]
-    if not block.key or _WHOLE_LINE_END.search(last_line) or not last_line.endswith(block.values[block.key][-1][-20:]):
+    if not block.key or not last_line or not last_line.endswith(block.values[block.key][-1][-20:]):
+        return
+    if _WHOLE_LINE_END.search(last_line) or host.open_blanks:
+        layers_follow = "BaseCommit" in block.values and not block.values.keys() & _LAYERS
+        block.open_end = layers_follow or host.open_blanks > block.indent + 1
         return
     block.open_end = True
     values = block.values[block.key]

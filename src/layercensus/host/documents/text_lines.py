@@ -76,6 +76,7 @@ class Line:
 class HostText:
     """The lines that belong to one host. `ends_open`: the text ends in them without a line end.
 
+    `open_blanks`: how many blanks, and nothing else, stand in that line.
     `asked_on`: host that the prompt names behind which its status was asked for. `other_error`: an error in these lines
     that is no status's.
     """
@@ -85,6 +86,7 @@ class HostText:
     has_list: bool = False
     has_failure: bool = False
     ends_open: bool = False
+    open_blanks: int = 0
     asked_on: str | None = None
     asks_else: bool = False
     other_error: str | None = None
@@ -130,6 +132,8 @@ def split_hosts(text: str) -> list[HostText]:
         if _HEAD.match(line.text) or _LIST.match(line.text):
             asked_on = None
     parts[-1].ends_open = not text.endswith("\n")
+    last_line = text.rpartition("\n")[2]
+    parts[-1].open_blanks = 0 if last_line.strip() else len(last_line.expandtabs())
     newest = {part.host: index for index, part in enumerate(parts)}
     return [part for index, part in enumerate(parts) if part.host is None or newest[part.host] == index]
 
