@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,30 @@ def test_on_paper(browser: Browser, pages: dict[str, tuple[Path, Report]], scrip
         assert shown.page.pdf(format="A4").startswith(b"%PDF")
         if scripts:
             assert shown.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize("state", ["whole", "hostile"])
+def test_no_column_is_cut_off_on_paper(browser: Browser, pages: dict[str, tuple[Path, Report]], state: str) -> None:
+    """A4 with margins of 12 mm is 703 pixels wide; what is wider would be cut off, or make all letters smaller."""
+    with opened(browser, pages[state][0], width=703) as shown:
+        shown.page.emulate_media(media="print")
+        shown.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        wide = "[...document.querySelectorAll('table')].filter(one => one.getBoundingClientRect().right > 703)"
+        assert shown.page.evaluate(f"{wide}.map(one => one.caption.textContent)") == []
+        assert shown.page.evaluate("document.documentElement.scrollWidth") == 703
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_figure_runs_into_its_neighbour(browser: Browser, tmp_path: Path, width: int) -> None:
+    """Shares and intervals below 0.1 % are written as short as the others in their columns."""
+    few = [replace(one, packages=0, overrides=0, clean=one.clean + one.packages) for one in draw(3000)]
+    few[5] = replace(few[5], packages=1, need="driver")
+    (tmp_path / "rare.html").write_text(render_report_html(made_report(few, days=30)), encoding="utf-8")
+    with opened(browser, tmp_path / "rare.html", width=width) as shown:
+        assert shown.text("#by-need ~ figure li:nth-of-type(2) .value") == "<0.1 %"
+        figures = "[...document.querySelectorAll('.rows .value, .rows .sure, .rows .count')]"
+        wide = f"{figures}.filter(one => one.scrollWidth > one.clientWidth || one.clientHeight > 30)"
+        assert shown.page.evaluate(f"{wide}.map(one => one.textContent)") == []
 
 
 def test_a_year_is_small_and_painted_at_once(browser: Browser, tmp_path: Path) -> None:

@@ -82,6 +82,10 @@ def test_what_is_read_is_what_is_meant(shown: tuple[Report, Page, dict[str, Any]
             assert text == percent(value)
         elif number.kind == "bare-percent":
             assert f"{text} %" == percent(value)
+        elif number.kind == "narrow-percent":
+            assert text == percent(value).replace("less than ", "<").replace("more than ", ">")
+        elif number.kind == "narrow-bare-percent":
+            assert f"{text} %" == percent(value).replace("less than ", "<").replace("more than ", ">")
         elif number.kind == "count":
             assert text == f"{value:,.0f}"
         elif number.kind == "axis":

@@ -6,12 +6,12 @@ What is added up for the page from numbers of the report says how: `by.release.0
 the first four releases, `a+b` a sum, `a/b` a fraction. A test evaluates these against the JSON report.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
 from layercensus.report.estimator import Interval
-from layercensus.report.wording import NOT_KNOWN, count, decimal
+from layercensus.report.wording import NOT_KNOWN, count, decimal, short_percent
 from layercensus.report.wording import percent as percent_words
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -22,9 +22,14 @@ class Kind(StrEnum):
 
     PERCENT = "percent"
     BARE_PERCENT = "bare-percent"
+    NARROW_PERCENT = "narrow-percent"
+    NARROW_BARE_PERCENT = "narrow-bare-percent"
     POINTS = "points"
     COUNT = "count"
     DECIMAL = "decimal"
+
+
+_NARROW = {Kind.PERCENT: Kind.NARROW_PERCENT, Kind.BARE_PERCENT: Kind.NARROW_BARE_PERCENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,21 @@ class Figure:
                 return percent_words(self.value).replace(" %", "\u00a0%")
             case Kind.BARE_PERCENT:
                 return percent_words(self.value).removesuffix(" %")
+            case Kind.NARROW_PERCENT:
+                return short_percent(self.value).replace(" %", "\u00a0%")
+            case Kind.NARROW_BARE_PERCENT:
+                return short_percent(self.value).removesuffix(" %")
             case Kind.POINTS:
                 return points_words(self.value)
             case Kind.COUNT:
                 return count(self.value)
             case Kind.DECIMAL:
                 return decimal(self.value)
+
+    @property
+    def narrow(self) -> "Figure":
+        """The same for a column of figures: `<0.1 %` for `less than 0.1 %`."""
+        return replace(self, kind=_NARROW.get(self.kind, self.kind))
 
     @property
     def exact(self) -> str:
@@ -77,6 +91,11 @@ class Range:
     def text(self) -> str:
         """As people read it in English."""
         return self.high.text if self.is_one else f"{self.low.text} to {self.high.text}"
+
+    @property
+    def narrow(self) -> "Range":
+        """The same for a column of figures."""
+        return Range(self.low.narrow, self.high.narrow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@
   const percentSign = (format, value) =>
     isEnglish ? `${format.format(value * 100)}\u00a0%`
       : digits(format.resolvedOptions().minimumFractionDigits, format.resolvedOptions().maximumFractionDigits, { style: "percent" }).format(value);
+  const narrow = (text) => text.replace("less than ", "<").replace("more than ", ">");
   const fraction = (value, written) => {
     if (value <= 0) return written(whole, 0);
     if (value >= 1) return written(whole, 1);
@@ -25,6 +26,8 @@
   const kinds = {
     "percent": (value) => fraction(value, percentSign),
     "bare-percent": (value) => fraction(value, (format, one) => format.format(one * 100)),
+    "narrow-percent": (value) => narrow(kinds["percent"](value)),
+    "narrow-bare-percent": (value) => narrow(kinds["bare-percent"](value)),
     "count": (value) => whole.format(value),
     "decimal": (value) => tenths.format(value),
     "axis": (value) => percentSign(upToFour, value),
@@ -165,6 +168,9 @@
     target.replaceChildren();
     const cells = all("td", row);
     for (const part of template) target.append(typeof part === "number" ? cells[part].firstElementChild.cloneNode(true) : part);
+    // A sentence has room for words.
+    for (const one of all("data", target)) { one.dataset.kind = one.dataset.kind.replace("narrow-", ""); show(one, valueOf(one), one.dataset.path); }
+    for (const range of all(".range", target)) settle(range);
   }
 
   function beginWeeks() {
