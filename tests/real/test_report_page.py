@@ -196,6 +196,16 @@ def test_a_week_reads_its_own_day(browser: Browser, pages: dict[str, tuple[Path,
         assert_true(shown, report)
 
 
+def test_what_a_gauge_cannot_tell_is_left_out_of_the_sentence(
+    browser: Browser, pages: dict[str, tuple[Path, Report]]
+) -> None:
+    with opened(browser, pages["gauge"][0]) as shown:
+        said = r"If upgrades to 4\.20 and later refused unsupported changes, [\d,]+ of [\d,]+ machines read on older "
+        said += r"releases would be stuck, [\d.]+ % \(bounds [\d.]+ to [\d.]+ %\)\."
+        assert re.fullmatch(said, shown.text("#from-words"))
+        assert_true(shown, pages["gauge"][1])
+
+
 def test_numbers_in_the_readers_locale(browser: Browser, pages: dict[str, tuple[Path, Report]]) -> None:
     path, report = pages["whole"]
     with opened(browser, path, locale="de-DE") as shown:

@@ -25,6 +25,7 @@ from tests.report.page_reading import Page, evaluate, read_page
 from layercensus.data import read_text
 from layercensus.report.format_html import content_policy, render_report_html
 from layercensus.report.format_json import format_report_json
+from layercensus.report.format_text import format_report_text
 from layercensus.report.notes import METHOD, unknowns
 from layercensus.report.page.health import Health
 from layercensus.report.sentence import fleet_sentence
@@ -220,6 +221,40 @@ def test_a_share_is_said_to_change_only_where_its_interval_allows_it() -> None:
     assert text.count("did not change beyond chance") == 1
     assert (text.count("the share fell from"), text.count("the share rose from")) == (1, 1)
     assert "−0.10 points, 95\u00a0% interval −0.40 to +0.20" in text
+
+
+def test_a_gauge_that_cannot_tell_packages_says_nothing_of_packages_that_are_stuck() -> None:
+    report = proxied(made_report(draw(300), days=1))
+    page = read_page(render_report_html(report))
+    stuck = page.text.partition("If upgrades refused these machines")[2].partition("What this says")[0]
+    assert f"{report.headline.machines.packages} machines would be stuck if unsupported changes were refused." in stuck
+    assert "How many would be stuck if any local change were refused is not known." in stuck
+    assert "with unsupported changes" in stuck
+    assert "packages" not in stuck
+    text = format_report_text(report, None)
+    assert "stuck, if upgrades refused what MCD calls unsupported" in text
+    assert "refused packages" not in text
+    assert "any local change" not in text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("nobody", "There is no share to be sure of: no machine was seen."),
+        ("nobody", "How many would be stuck is not known: no machine was seen."),
+        ("nobody", "It is not known how many CoreOS machines carry locally layered packages"),
+        ("nobody", "What such packages are there for is not known."),
+        ("gauge", "What such packages are there for is not known."),
+        ("none layered", "No machine has a need that is known and may be told."),
+        ("nothing read", "It is not known how many CoreOS machines carry locally layered packages"),
+    ],
+)
+def test_what_is_not_there_is_said_in_words_and_not_drawn(state: str, words: str) -> None:
+    page = read_page(render_report_html(REPORTS[state]()))
+    assert words in page.text
+    if "What such packages" in words:
+        drawn = [attributes for tag, attributes in page.tags if tag == "ul" and attributes.get("class") == "rows"]
+        assert page.text.count("share of the machines read") == len(drawn) - (state == "gauge")
 
 
 def test_cautions_stand_beside_their_interval_and_silent_clusters_have_no_name() -> None:

@@ -70,9 +70,12 @@ def _more(report: Report) -> str:
     figures = [("clusters with such machines", head.clusters.share, head.clusters.ci95)]
     if head.share_any is not None:
         figures.append(("machines with overrides counted too", head.share_any, head.ci95_any))
-    figures.append(("stuck, if upgrades refused packages", what_if.refuse_packages.share, what_if.refuse_packages.ci95))
+    # MCD's gauge does not tell packages from overrides, nor whether there is any other change.
+    first = "packages" if report.signal != "mcd" else "what MCD calls unsupported"
+    figures.append((f"stuck, if upgrades refused {first}", what_if.refuse_packages.share, what_if.refuse_packages.ci95))
     refused = what_if.refuse_any_local_change
-    figures.append(("stuck, if they refused any local change", refused.share, refused.ci95))
+    if report.signal != "mcd":
+        figures.append(("stuck, if they refused any local change", refused.share, refused.ci95))
     rows = [(name, (short_percent(share), short_range(interval))) for name, share, interval in figures]
     if report.weighted:
         rows.append(("machines, weighted", (short_percent(report.weighted.share), short_range(report.weighted.ci95))))

@@ -111,7 +111,10 @@ def _known(known: KnownClusters) -> Iterator[Line]:
 
 def _proxy(known: Proxy) -> Iterator[Line]:
     yield (
-        "MCD's gauge cannot tell layered packages from overrides. The share with layered packages is in between: ",
+        (
+            "The gauge of OpenShift's machine config daemon (MCD) cannot tell layered packages from overrides. "
+            "The share with layered packages is in between: "
+        ),
         percent_range(known.packages_bounds, "proxy.packages_bounds"),
         ".",
     )

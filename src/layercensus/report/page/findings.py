@@ -21,11 +21,16 @@ def carried(report: Report) -> str:
     return _PROXY if report.signal == "mcd" else _LAYERED
 
 
+def refused(report: Report) -> str:
+    """What upgrades would refuse, in fewer: a gauge that cannot tell packages from overrides does not say packages."""
+    return "unsupported changes" if report.signal == "mcd" else "packages"
+
+
 def title(report: Report) -> Line:
     """The headline in the words of a headline."""
     headline, what = report.headline, carried(report)
     if headline.share is None:
-        return (f"What share of machines carries {what} is not known",)
+        return (f"It is not known how many CoreOS machines carry {what}",)
     if headline.machines.packages == 0:
         return (f"No CoreOS machine that could be read carries {what}",)
     if headline.machines.packages == headline.machines.classified:
@@ -61,13 +66,15 @@ def groups(rows: Sequence[Keyed]) -> Line:
 
 def needs(rows: Sequence[NeedGroup]) -> Line:
     """The commonest need."""
+    if all(row.figures.share is None and not row.figures.suppressed for row in rows):
+        return ("What such packages are there for is not known.",)
     known = [(index, row) for index, row in enumerate(rows) if row.figures.machines]
     if not known:
-        return ("No need is known of any machine.",)
+        return ("No machine has a need that is known and may be told.",)
     index, first = max(known, key=lambda pair: pair[1].figures.machines or 0)
     path = f"by.need.{index}"
     return (
-        "The commonest: ",
+        "The commonest need: ",
         Key(first.key),
         ", on ",
         number(first.figures.machines, f"{path}.machines"),

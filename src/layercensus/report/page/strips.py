@@ -67,6 +67,11 @@ class Strips:
     rows: tuple[Row, ...]
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return all(row.strip.share is None and row.strip.bounds is None for row in self.rows)
+
+    @property
     def cautions(self) -> tuple[Caution, ...]:
         """Those of any row, which the marks below explain."""
         return tuple(one for one in MARKS if any(one in row.cautions for row in self.rows))

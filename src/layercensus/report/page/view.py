@@ -68,6 +68,7 @@ class View:
     curve_finding: Line
     curve_table: Table
     blocked: Strips
+    refused: str
     blocked_table: Table
     what_if: WhatIf
     what_if_table: Table
@@ -80,14 +81,7 @@ def build_view(report: Report) -> View:
     headline = report.headline
     whole = trend(report.trend)
     stuck = what_if(report)
-    blocked = [
-        Keyed("layered packages", "what_if_blocked.refuse_packages", report.what_if_blocked.refuse_packages),
-        Keyed(
-            "any local change",
-            "what_if_blocked.refuse_any_local_change",
-            report.what_if_blocked.refuse_any_local_change,
-        ),
-    ]
+    blocked = _blocked(report)
     return View(
         title=findings.title(report),
         sureness=strips([Keyed("all", "headline", headline)], None, far=math.inf),
@@ -103,7 +97,9 @@ def build_view(report: Report) -> View:
         curve=curve(report),
         curve_finding=findings.concentration(report),
         curve_table=curve_table(report.concentration, report.unit),
-        blocked=strips(blocked, None),
+        # A signal that does not tell one of them has no row for it.
+        blocked=strips([row for row in blocked if row.figures.bounds is not None], None),
+        refused=findings.refused(report),
         blocked_table=group_table("refused", "refused", blocked),
         what_if=stuck,
         what_if_table=what_if_table(stuck),
@@ -158,6 +154,14 @@ def _keyed(path: str, groups: Sequence[Group]) -> list[Keyed]:
             f"added up: {', '.join(group.merged)}" if group.merged else "",
         )
         for index, group in enumerate(groups)
+    ]
+
+
+def _blocked(report: Report) -> list[Keyed]:
+    what_if = report.what_if_blocked
+    return [
+        Keyed(findings.refused(report), "what_if_blocked.refuse_packages", what_if.refuse_packages),
+        Keyed("any local change", "what_if_blocked.refuse_any_local_change", what_if.refuse_any_local_change),
     ]
 
 

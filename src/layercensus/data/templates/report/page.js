@@ -208,7 +208,9 @@
     const move = () => {
       const index = Number(from.value), key = from.selectedOptions[0].textContent;
       bars.forEach((bar, at) => bar.classList.toggle("chosen", at === index));
-      compose(find("#from-words"), [`If upgrades to ${key} and later refused packages, `, 2, " of ", 0, " machines read on older releases would be stuck, ", 3, " (bounds ", 4, "); if they refused any local change, ", 5, ", ", 6, " (bounds ", 7, ")."], rows[index]);
+      const told = find("#from-words"), any = all("td", rows[index])[5];
+      const more = valueOf(find("data", any)) === null ? ["."] : ["; if they refused any local change, ", 5, ", ", 6, " (bounds ", 7, ")."];
+      compose(told, [`If upgrades to ${key} and later refused ${told.dataset.refused}, `, 2, " of ", 0, " machines read on older releases would be stuck, ", 3, " (bounds ", 4, ")", ...more], rows[index]);
     };
     from.addEventListener("change", move);
     move();
