@@ -145,6 +145,52 @@ def test_filters_show_what_the_json_report_says(browser: Browser, pages: dict[st
         assert_true(shown, report)
 
 
+def test_a_choice_can_be_sent_and_gone_back_to(browser: Browser, pages: dict[str, tuple[Path, Report]]) -> None:
+    path, report = pages["whole"]
+    with opened(browser, path) as shown:
+        page = shown.page
+        page.select_option("#choose-release", label="4.14")
+        page.select_option("#choose-platform", label="GCP")
+        page.select_option("#from", label="4.16")
+        assert page.url == f"{path.as_uri()}#release=4.14&platform=GCP&from=4.16"
+        page.locator(".contents a", has_text="Trend").click()
+        assert shown.text("#chosen-name") == "4.14, GCP"
+        sent = page.url.replace("#trend-title", "#release=4.14&platform=GCP&from=4.16")
+        page.go_back()
+        page.go_back()
+        page.go_back()
+        assert shown.text("#chosen-name") == "4.14, all platforms"
+        assert shown.text("#from-words").startswith("If upgrades to 4.20 and later")
+        page.go_back()
+        assert page.url == path.as_uri()
+        assert shown.text("#chosen-name") == "All releases, all platforms"
+        assert_true(shown, report)
+    with opened(browser, sent) as other:
+        assert other.text("#chosen-name") == "4.14, GCP"
+        assert other.text("#from-words").startswith("If upgrades to 4.16 and later")
+        assert other.page.evaluate("scrollY") > 0
+        other.page.get_by_role("button", name="Show all").click()
+        other.page.locator("#chosen-name", has_text="All releases, all platforms").wait_for()
+        assert other.page.url == f"{path.as_uri()}#from=4.16"
+    with opened(browser, f"{path.as_uri()}#release=9.99&platform=<b>&x=1") as wrong:
+        assert wrong.text("#chosen-name") == "All releases, all platforms"
+        assert_true(wrong, report)
+
+
+def test_a_part_without_a_cluster_says_so(browser: Browser, tmp_path: Path) -> None:
+    clusters = [one for one in draw(300) if (one.release, one.platform) != ("4.14", "GCP")]
+    (tmp_path / "part.html").write_text(render_report_html(made_report(clusters, days=1)), encoding="utf-8")
+    with opened(browser, tmp_path / "part.html") as shown:
+        assert shown.page.locator("#by-release ~ figure [data-marks]").is_visible()
+        shown.page.select_option("#choose-platform", label="GCP")
+        assert shown.text('[data-filtered="release"]').startswith("The chart below shows GCP only")
+        row = "#by-release ~ figure .rows li:nth-of-type(3)"
+        assert shown.text(row) == "4.14 no cluster"
+        assert shown.page.locator(f"{row} title").text_content() == "4.14: no cluster"
+        shown.page.select_option("#choose-release", label="4.14")
+        assert shown.text("#chosen-name") == "4.14, GCP: no cluster of it reports"
+
+
 def test_what_is_not_published_is_said(browser: Browser, pages: dict[str, tuple[Path, Report]]) -> None:
     path, report = pages["published"]
     with opened(browser, path) as shown:

@@ -260,7 +260,7 @@ def test_what_is_not_there_is_said_in_words_and_not_drawn(state: str, words: str
 def test_cautions_stand_beside_their_interval_and_silent_clusters_have_no_name() -> None:
     report = made_report(draw(25), days=1)
     page = read_page(render_report_html(report))
-    assert page.text.count("(few to go by") >= 2
+    assert page.text.count("(few clusters to go by") >= 2
     assert "Made up." not in page.text
     assert "Made up." in read_page(render_report_html(REPORTS["made up"]())).text
 

@@ -16,7 +16,7 @@ from layercensus.report.notes import METHOD, unknowns
 from layercensus.report.page.choices import choices
 from layercensus.report.page.figure import Day, Key, Range, number, percent_range
 from layercensus.report.page.health import Health, age_words
-from layercensus.report.page.strips import MARKS
+from layercensus.report.page.strips import marks
 from layercensus.report.page.view import build_view
 from layercensus.report.sentence import fleet_sentence
 from layercensus.report.shape import SIMULATED, Report
@@ -58,7 +58,7 @@ def render_report_html(report: Report, health: Health | None = None) -> str:
             ),
             unknowns=unknowns(report),
             method=METHOD,
-            marks_of=MARKS,
+            marks_of=marks(report.unit),
             choices=Markup(_script_json(choices(report))),  # noqa: S704 - escaped for a script's text
             style=Markup(style),  # noqa: S704 - our own data
             script=Markup(script),  # noqa: S704 - our own data

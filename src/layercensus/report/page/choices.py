@@ -7,7 +7,7 @@ Keys are not in it: the script knows groups by their places, and the page shows 
 """
 
 from layercensus.report.figures import Headline
-from layercensus.report.page.strips import MARKS
+from layercensus.report.page.strips import marks
 from layercensus.report.shape import Report
 
 FIELDS = (
@@ -30,7 +30,7 @@ def choices(report: Report) -> dict[str, object]:
     platforms = {group.key: index for index, group in enumerate(report.by.platform)}
     return {
         "fields": FIELDS,
-        "cautions": {one.value: list(words) for one, words in MARKS.items()},
+        "cautions": {one.value: list(words) for one, words in marks(report.unit).items()},
         "all": _listed("headline", report.headline),
         "release": [_listed(f"by.release.{index}", group.figures) for index, group in enumerate(report.by.release)],
         "platform": [_listed(f"by.platform.{index}", group.figures) for index, group in enumerate(report.by.platform)],

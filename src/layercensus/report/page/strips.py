@@ -12,12 +12,14 @@ from layercensus.report.figures import Part as Share
 from layercensus.report.page.axis import FAR, Axis, share_axis
 from layercensus.report.page.figure import Figure, Range, number, percent, percent_range
 
-# What a caution is marked with beside an interval, and the words that the marks stand for.
-MARKS = {
-    Caution.FEW_UNITS: ("§", "few to go by"),
-    Caution.FEW_WITH_PACKAGES: ("†", "few with packages"),
-    Caution.LARGE_UNIT: ("‡", "one could move it"),
-}
+
+def marks(unit: str) -> dict[Caution, tuple[str, str]]:
+    """What a caution is marked with beside an interval, and the words that the mark stands for."""
+    return {
+        Caution.FEW_UNITS: ("§", f"few {unit}s to go by"),
+        Caution.FEW_WITH_PACKAGES: ("†", f"few {unit}s with such machines, or few without"),
+        Caution.LARGE_UNIT: ("‡", f"the largest {unit} alone could move the share out of it"),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,9 @@ class Strips:
         return all(row.strip.share is None and row.strip.bounds is None for row in self.rows)
 
     @property
-    def cautions(self) -> tuple[Caution, ...]:
-        """Those of any row, which the marks below explain."""
-        return tuple(one for one in MARKS if any(one in row.cautions for row in self.rows))
+    def has_cautions(self) -> bool:
+        """Whether any row has one, which the marks below explain."""
+        return any(row.cautions for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)

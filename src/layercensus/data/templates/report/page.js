@@ -94,6 +94,7 @@
     const field = (name) => (figures === null ? null : values[data.fields.indexOf(name)]);
     for (const one of all("[data-field]", element)) show(one, field(one.dataset.field), figures && field(one.dataset.field) !== null ? `${path}.${one.dataset.field}` : "");
     for (const range of all(".range", element)) settle(range);
+    if (figures === null && element.tagName === "LI") find(".value data", element).textContent = "no cluster";
     const caution = find(".caution", element);
     if (caution) warn(caution, figures === null ? [] : values[data.fields.length]);
     const svg = find("svg[role=img]", element);
@@ -109,7 +110,7 @@
     dot.setAttribute("cx", `${share === null ? 0 : at(share)}%`);
     find(".cut", svg).setAttribute("visibility", Math.max(field("ci95.1") ?? 0, field("bounds.1") ?? 0) > top ? "visible" : "hidden");
     const told = (name, kind) => words(kind, field(name));
-    find("title", svg).textContent = figures === null ? `${key}: not known`
+    find("title", svg).textContent = figures === null ? `${key}: no cluster`
       : `${key}: share ${told("share", "percent")}, 95 % interval ${told("ci95.0", "bare-percent")} to ${told("ci95.1", "percent")}, bounds ${told("bounds.0", "bare-percent")} to ${told("bounds.1", "percent")}`;
   }
 
@@ -127,7 +128,6 @@
     const figures = figuresOf(chosen.release, chosen.platform);
     const panel = find("#chosen");
     fill(panel, figures, 1, "");
-    const both = chosen.release !== null && chosen.platform !== null;
     const named = `${chosen.release === null ? "All releases" : word("release")}, ${word("platform")}`;
     const why = data.cells.length ? "no cluster of it reports" : "not published for a release and a platform at once";
     find("#chosen-name").textContent = figures === null ? `${named}: ${why}` : named;
@@ -140,9 +140,11 @@
         fill(row, isCut ? cell(...cut) : data[own][index], Number(list.dataset.top), key);
         row.classList.toggle("chosen", chosen[own] === index);
       });
+      find("[data-marks]", list.parentElement).hidden = !all(".caution", list).some((one) => one.textContent);
       const note = find(`[data-filtered="${own}"]`);
       note.hidden = chosen[other] === null;
-      note.textContent = isCut ? `Below: ${word(other)} only. Above: all of them.` : "All of them: this report is not published by release and platform at once.";
+      note.textContent = isCut ? `The chart below shows ${word(other)} only; the sentence above is about all of them.`
+        : "All of them: this report is not published by release and platform at once.";
     }
     for (const list of all("[data-smalls]")) {
       const name = list.dataset.smalls, key = chosen[name] === null ? null : word(name);
@@ -151,15 +153,46 @@
         one.classList.toggle("faded", key !== null && one.dataset.small !== key);
       }
     }
-    if (both) panel.dataset.both = ""; else delete panel.dataset.both;
   }
 
   function beginFilters() {
     const form = find("#choose");
     if (!form) return;
-    for (const one of Object.values(select)) one.addEventListener("change", choose);
-    form.addEventListener("reset", () => setTimeout(choose));
+    const chosen = () => { choose(); remember(); };
+    for (const one of Object.values(select)) one.addEventListener("change", chosen);
+    form.addEventListener("reset", () => setTimeout(chosen));
     form.addEventListener("submit", (event) => event.preventDefault());
+    shows.push(choose);
+  }
+
+  // --- what is chosen stands in the address, so that it can be sent, and gone back to
+
+  const shows = [];
+  const selects = () => [...Object.values(select), find("#from")].filter(Boolean);
+  const standing = (one) => Math.max([...one.options].findIndex((option) => option.defaultSelected), 0);
+  const isChosen = (one) => one.selectedIndex !== standing(one);
+
+  function remember() {
+    const words = new URLSearchParams(selects().filter(isChosen).map((one) => [one.name, one.selectedOptions[0].textContent])).toString();
+    if (words !== location.hash.slice(1)) history.pushState(null, "", words ? `#${words}` : location.pathname + location.search);
+  }
+
+  // A link within the page has no choice in it and changes none.
+  function recall() {
+    if (location.hash && !location.hash.includes("=")) return;
+    const words = new URLSearchParams(location.hash.slice(1));
+    for (const one of selects()) {
+      const at = [...one.options].findIndex((option) => option.textContent === words.get(one.name));
+      one.selectedIndex = at < 0 ? standing(one) : at;
+    }
+    for (const show of shows) show();
+  }
+
+  function beginAddress() {
+    addEventListener("popstate", recall);
+    if (!location.hash.includes("=")) return;
+    recall();
+    selects().find(isChosen)?.closest("section").scrollIntoView();
   }
 
   // --- a week at a time, and from which release on: both read the tables
@@ -212,7 +245,8 @@
       const more = valueOf(find("data", any)) === null ? ["."] : ["; if they refused any local change, ", 5, ", ", 6, " (bounds ", 7, ")."];
       compose(told, [`If upgrades to ${key} and later refused ${told.dataset.refused}, `, 2, " of ", 0, " machines read on older releases would be stuck, ", 3, " (bounds ", 4, ")", ...more], rows[index]);
     };
-    from.addEventListener("change", move);
+    from.addEventListener("change", () => { move(); remember(); });
+    shows.push(move);
     move();
   }
 
@@ -246,4 +280,5 @@
   beginTheme();
   beginPaper();
   beginAge();
+  beginAddress();
 })();
