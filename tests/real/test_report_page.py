@@ -312,6 +312,26 @@ def test_no_figure_runs_into_its_neighbour(browser: Browser, tmp_path: Path, wid
         assert shown.page.evaluate(f"{wide}.map(one => one.textContent)") == []
 
 
+LABELS = """() => [...document.querySelectorAll('svg.chart')].flatMap((chart) => {
+    const box = (one) => one.getBoundingClientRect(), room = box(chart.parentElement.closest('figure'));
+    const texts = [...chart.querySelectorAll('text')].filter((one) => box(one).width > 0);
+    const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 3 && b.top < a.bottom - 3;
+    const met = texts.flatMap((one, at) => texts.slice(at + 1).filter((other) => meet(box(one), box(other)))
+        .map((other) => `${one.textContent} on ${other.textContent}`));
+    return [...met, ...texts.filter((one) => box(one).right > room.right + 1).map((one) => `${one.textContent} beyond`)];
+})"""
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("days", [20, 97, 120, 150, 365])
+def test_no_label_of_a_chart_stands_on_another(browser: Browser, tmp_path: Path, width: int, days: int) -> None:
+    clusters = draw(120)
+    clusters[0] = replace(clusters[0], clean=4000, packages=900, unknown=40)
+    (tmp_path / "labels.html").write_text(render_report_html(made_report(clusters, days=days)), encoding="utf-8")
+    with opened(browser, tmp_path / "labels.html", width=width) as shown:
+        assert shown.page.evaluate(LABELS) == []
+
+
 def test_a_year_is_small_and_painted_at_once(browser: Browser, tmp_path: Path) -> None:
     """As many releases, platforms and weeks as there are; how many clusters they have makes no page larger."""
     platforms = [f"Platform{number}" for number in range(12)]

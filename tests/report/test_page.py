@@ -218,9 +218,11 @@ def test_a_share_is_said_to_change_only_where_its_interval_allows_it() -> None:
     down = replace(second, difference=-0.01, ci95=(-0.02, -0.001))
     up = replace(second, difference=0.01, ci95=(0.001, 0.02))
     text = read_page(render_report_html(replace(report, changes=(still, down, up)))).text
-    assert text.count("did not change beyond chance") == 1
-    assert (text.count("the share fell from"), text.count("the share rose from")) == (1, 1)
-    assert "−0.10 points, 95\u00a0% interval −0.40 to +0.20" in text
+    assert text.count("no change beyond chance") == 1
+    assert (text.count(": a fall from"), text.count("the share rose from")) == (1, 1)
+    alone = read_page(render_report_html(replace(report, changes=(still,)))).text
+    assert "the share did not change beyond chance: it went from" in alone
+    assert "−0.10 percentage points, 95\u00a0% interval −0.40 to +0.20" in text
 
 
 def test_a_gauge_that_cannot_tell_packages_says_nothing_of_packages_that_are_stuck() -> None:
@@ -255,6 +257,30 @@ def test_what_is_not_there_is_said_in_words_and_not_drawn(state: str, words: str
     if "What such packages" in words:
         drawn = [attributes for tag, attributes in page.tags if tag == "ul" and attributes.get("class") == "rows"]
         assert page.text.count("share of the machines read") == len(drawn) - (state == "gauge")
+
+
+def test_each_chart_that_is_copied_says_where_it_is_from() -> None:
+    for name, told in (
+        ("made up", "50 clusters (of simulated clusters): made up"),
+        ("a year", "1,200 clusters (of cl"),
+    ):
+        page = read_page(render_report_html(REPORTS[name]()))
+        tables = [attributes for tag, attributes in page.tags if attributes.get("class", "").startswith("numbers")]
+        assert len(tables) > 8
+        assert page.text.count("Source: Layer Census, 8\u00a0Mar\u00a02026, " + told) == len(tables)
+
+
+def test_words_that_only_we_use_are_explained() -> None:
+    clusters = [replace(one, age="young" if at % 9 == 0 else "established") for at, one in enumerate(draw(90))]
+    text = read_page(render_report_html(made_report(clusters, days=1))).text
+    for words in (
+        "young until seven days after",
+        "None is a platform too",
+        "Driver: storage,",
+        "Layer Census agent reads",
+    ):
+        assert words in text
+    assert "machine config daemon (MCD)" in read_page(render_report_html(REPORTS["gauge"]())).text
 
 
 def test_cautions_stand_beside_their_interval_and_silent_clusters_have_no_name() -> None:

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from layercensus.data import read_text
-from layercensus.report.notes import METHOD, unknowns
+from layercensus.report.notes import METHOD, SIGNALS, unknowns
 from layercensus.report.page.choices import choices
 from layercensus.report.page.figure import Day, Key, Range, number, percent_range
 from layercensus.report.page.health import Health, age_words
@@ -20,7 +20,7 @@ from layercensus.report.page.strips import marks
 from layercensus.report.page.view import build_view
 from layercensus.report.sentence import fleet_sentence
 from layercensus.report.shape import SIMULATED, Report
-from layercensus.report.wording import count, percent
+from layercensus.report.wording import count, percent, short_percent
 from layercensus.text import visible
 
 _FOLDER = "templates"
@@ -58,6 +58,7 @@ def render_report_html(report: Report, health: Health | None = None) -> str:
             ),
             unknowns=unknowns(report),
             method=METHOD,
+            signal_words=SIGNALS[report.signal],
             marks_of=marks(report.unit),
             choices=Markup(_script_json(choices(report))),  # noqa: S704 - escaped for a script's text
             style=Markup(style),  # noqa: S704 - our own data
@@ -85,6 +86,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "percent": percent,
+        "short_percent": short_percent,
         "count": count,
         "visible": visible,
         "age": age_words,

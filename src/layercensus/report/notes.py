@@ -16,6 +16,13 @@ _WHO = {
     ),
 }
 
+# What people who never saw a signal's name are told of it.
+SIGNALS = {
+    "capture": "captured status documents",
+    "layercensus": "what the Layer Census agent reads on each machine",
+    "mcd": "the gauge of OpenShift's machine config daemon (MCD), a proxy",
+}
+
 _NOBODY = "These clusters were made up by layercensus simulate: nothing here is about machines that exist."
 
 _CAUTIONS = {

@@ -85,8 +85,12 @@ def needs(rows: Sequence[NeedGroup]) -> Line:
 
 
 def changes(found: Sequence[Change], unit: str) -> tuple[Line, ...]:
-    """Each paired change as a sentence, over the longest time first."""
-    return tuple(_change(change, f"changes.{index}", unit) for index, change in reversed(list(enumerate(found))))
+    """Each paired change, over the longest time first: that one as a sentence, the others in brief."""
+    ordered = [(change, f"changes.{index}") for index, change in enumerate(found)][::-1]
+    return tuple(
+        _change(change, path, unit) if place == 0 else _in_brief(change, path, unit)
+        for place, (change, path) in enumerate(ordered)
+    )
 
 
 def concentration(report: Report) -> Line:
@@ -120,20 +124,25 @@ def concentration(report: Report) -> Line:
     return line
 
 
+_TOLD = {
+    "unclear": ("went", "from"),
+    "up": ("rose", "a rise from"),
+    "down": ("fell", "a fall from"),
+    "still": ("did not change beyond chance: it went", "no change beyond chance, from"),
+}
+
+
+def _verdict(change: Change) -> str:
+    if change.ci95 is None:
+        return "unclear"
+    return "up" if change.ci95[0] > 0 else "down" if change.ci95[1] < 0 else "still"
+
+
 def _change(change: Change, path: str, unit: str) -> Line:
-    ends = change.ci95
-    if ends is None:
-        told = "went"
-    elif ends[0] > 0:
-        told = "rose"
-    elif ends[1] < 0:
-        told = "fell"
-    else:
-        told = "did not change beyond chance: it went"
-    line: Line = (
+    return (
         "Among the ",
         number(change.units, f"{path}.units"),
-        f" {unit}s that count on both days the share {told} from ",
+        f" {unit}s that count on both days the share {_TOLD[_verdict(change)][0]} from ",
         percent(change.share_before, f"{path}.share_before"),
         " (",
         Day(change.from_day),
@@ -142,12 +151,30 @@ def _change(change: Change, path: str, unit: str) -> Line:
         " (",
         Day(change.to_day),
         "): ",
-        points(change.difference, f"{path}.difference"),
-        " points",
+        *_by_how_much(change, path),
     )
-    if ends is None:
+
+
+def _in_brief(change: Change, path: str, unit: str) -> Line:
+    return (
+        "Since ",
+        Day(change.from_day),
+        ", among ",
+        number(change.units, f"{path}.units"),
+        f" {unit}s: {_TOLD[_verdict(change)][1]} ",
+        percent(change.share_before, f"{path}.share_before"),
+        " to ",
+        percent(change.share_after, f"{path}.share_after"),
+        ", ",
+        *_by_how_much(change, path),
+    )
+
+
+def _by_how_much(change: Change, path: str) -> Line:
+    line: Line = (points(change.difference, f"{path}.difference"), " percentage points")
+    if change.ci95 is None:
         return (*line, "; whether that is more than chance is not known.")
-    return (*line, ", 95\u00a0% interval ", points_range(ends, f"{path}.ci95"), ".")
+    return (*line, ", 95\u00a0% interval ", points_range(change.ci95, f"{path}.ci95"), ".")
 
 
 def _is_comparable(row: Keyed) -> bool:

@@ -33,11 +33,12 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class DayMark:
-    """A day on the axis below: where, in per cent, and what it says."""
+    """A day on the axis below: where, in per cent, and what it says. `year`: said below it, where it is a new one."""
 
     at: float
     day: str
     label: str
+    year: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +224,10 @@ def _day_marks(first: int, last: int) -> tuple[DayMark, ...]:
         DayMark(
             at=(day.toordinal() - first) / max(last - first, 1) * 100,
             day=day.isoformat(),
-            label=f"{MONTHS[day.month - 1]} {day.year}" if in_months else f"{day.day} {MONTHS[day.month - 1]}",
+            label=MONTHS[day.month - 1] if in_months else f"{day.day} {MONTHS[day.month - 1]}",
+            year=str(day.year) if before is None or before.year != day.year else "",
         )
-        for day in days
+        for before, day in zip([None, *days], days, strict=False)
     )
 
 

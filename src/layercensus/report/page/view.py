@@ -1,7 +1,7 @@
 """The whole page as values: what the template shows, in its order. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from layercensus.report.figures import Group
@@ -15,6 +15,12 @@ from layercensus.report.page.tables import Table
 from layercensus.report.page.trend import Smalls, Trend, smalls, trend
 from layercensus.report.page.what_if import WhatIf, what_if
 from layercensus.report.shape import Report
+
+_NEEDS = (
+    "Why a package is there, by what is known of it. Agent: third-party agents, security, monitoring. Driver: storage, "
+    "hardware, network, guests of a hypervisor. Tool: debugging, shells, repository settings. Override: base packages "
+    "removed or replaced. A machine may have several needs: they do not add up."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +135,19 @@ def _sections(report: Report) -> tuple[Section, ...]:
             finding=findings.needs(report.by.need),
             strips=strips(needs, None),
             table=group_table("need", "need", needs),
-            note="Why a package is there, by what is known of it. A machine may have several needs: no sum.",
+            note=_NEEDS,
         )
     )
     return tuple(found)
+
+
+def _note(name: str, keys: Collection[str]) -> str:
+    """What the words of a dimension mean, where they do not say it themselves."""
+    if name == "age" and "young" in keys:
+        return "A cluster is young until seven days after it was first heard of."
+    if name == "platform" and "None" in keys:
+        return "None is a platform too: installed without an integration with what is below, often on bare metal."
+    return ""
 
 
 def _section(report: Report, name: str, title: str, rows: Sequence[Keyed]) -> Section:
@@ -142,6 +157,7 @@ def _section(report: Report, name: str, title: str, rows: Sequence[Keyed]) -> Se
         finding=findings.groups(rows),
         strips=strips(rows, report.headline.share),
         table=group_table(name, name.replace("_", " "), rows),
+        note=_note(name, [row.key for row in rows]),
     )
 
 

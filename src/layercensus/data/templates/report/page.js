@@ -78,7 +78,8 @@
     element.replaceChildren();
     if (!told.length) return;
     words.textContent = `(${told.map((one) => one[1]).join(", ")})`;
-    if (!("words" in element.dataset)) {
+    if ("words" in element.dataset) words.textContent = `Take the interval with care, it may be too narrow: ${told.map((one) => one[1]).join("; ")}.`;
+    else {
       const marks = document.createElement("span");
       marks.ariaHidden = "true";
       marks.textContent = told.map((one) => one[0]).join("");
