@@ -23,6 +23,7 @@ from tests.report.made_reports import (
 from tests.report.page_reading import Page, evaluate, read_page
 
 from layercensus.data import read_text
+from layercensus.report.figures import Part
 from layercensus.report.format_html import content_policy, render_report_html
 from layercensus.report.format_json import format_report_json
 from layercensus.report.format_text import format_report_text
@@ -33,6 +34,13 @@ from layercensus.report.shape import Report
 from layercensus.report.wording import percent
 from layercensus.text import visible
 
+
+def all_needs_held_back() -> Report:
+    report = published(draw(40), days=1)
+    needs = tuple(replace(row, figures=Part(None, None, None, None, None, suppressed=True)) for row in report.by.need)
+    return replace(report, by=replace(report.by, need=needs))
+
+
 REPORTS: dict[str, Callable[[], Report]] = {
     "a year": lambda: with_context(made_report()),
     "gauge": lambda: proxied(made_report(draw(300), days=40)),
@@ -40,6 +48,7 @@ REPORTS: dict[str, Callable[[], Report]] = {
     "hostile": hostile,
     "nobody": lambda: made_report([]),
     "one cluster": lambda: made_report(draw(1), days=1),
+    "all held back": all_needs_held_back,
     "none layered": lambda: made_report([replace(one, packages=0, overrides=0) for one in draw(40)], days=21),
     "nothing read": lambda: made_report(
         [replace(one, clean=0, extensions=0, overrides=0, packages=0, unknown=2) for one in draw(12)], days=10
@@ -247,7 +256,8 @@ def test_a_gauge_that_cannot_tell_packages_says_nothing_of_packages_that_are_stu
         ("nobody", "It is not known how many CoreOS machines carry locally layered packages"),
         ("nobody", "What such packages are there for is not known."),
         ("gauge", "What such packages are there for is not known."),
-        ("none layered", "No machine has a need that is known and may be told."),
+        ("none layered", "No machine that could be read has such packages."),
+        ("all held back", "Needs are held back: of too few clusters."),
         ("nothing read", "It is not known how many CoreOS machines carry locally layered packages"),
     ],
 )

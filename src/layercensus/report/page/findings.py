@@ -70,7 +70,9 @@ def needs(rows: Sequence[NeedGroup]) -> Line:
         return ("What such packages are there for is not known.",)
     known = [(index, row) for index, row in enumerate(rows) if row.figures.machines]
     if not known:
-        return ("No machine has a need that is known and may be told.",)
+        if any(row.figures.suppressed for row in rows):
+            return ("Needs are held back: of too few clusters.",)
+        return ("No machine that could be read has such packages.",)
     index, first = max(known, key=lambda pair: pair[1].figures.machines or 0)
     path = f"by.need.{index}"
     return (

@@ -230,11 +230,11 @@ def _worth(report: Report) -> Line:
     if headline.effective_machines is None or headline.design_effect is None:
         return ()
     if headline.design_effect <= 1:
-        return ("The clusters differ no more than chance would have it, so each machine counts in full.",)
+        return (f"The {report.unit}s differ no more than chance would have it, so each machine counts in full.",)
     return (
         "For the interval, the ",
         number(headline.machines.classified, "headline.machines.classified"),
         " machines are worth ",
         number(headline.effective_machines, "headline.effective_machines"),
-        " independent ones, because machines of a cluster resemble each other.",
+        f" independent ones, because machines of one {report.unit} resemble each other.",
     )
