@@ -318,17 +318,22 @@ LABELS = """() => [...document.querySelectorAll('svg.chart')].flatMap((chart) =>
     const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 3 && b.top < a.bottom - 3;
     const met = texts.flatMap((one, at) => texts.slice(at + 1).filter((other) => meet(box(one), box(other)))
         .map((other) => `${one.textContent} on ${other.textContent}`));
-    return [...met, ...texts.filter((one) => box(one).right > room.right + 1).map((one) => `${one.textContent} beyond`)];
+    const beyond = texts.filter((one) => box(one).right > room.right + 1 || box(one).left < room.left - 1);
+    return [...met, ...beyond.map((one) => `${one.textContent} beyond`)];
 })"""
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
+# The paper is A4, as above.
+@pytest.mark.parametrize(("width", "media"), [(360, "screen"), (768, "screen"), (1280, "screen"), (703, "print")])
 @pytest.mark.parametrize("days", [20, 97, 120, 150, 365])
-def test_no_label_of_a_chart_stands_on_another(browser: Browser, tmp_path: Path, width: int, days: int) -> None:
+def test_no_label_of_a_chart_stands_on_another(
+    browser: Browser, tmp_path: Path, width: int, media: Any, days: int
+) -> None:
     clusters = draw(120)
     clusters[0] = replace(clusters[0], clean=4000, packages=900, unknown=40)
     (tmp_path / "labels.html").write_text(render_report_html(made_report(clusters, days=days)), encoding="utf-8")
     with opened(browser, tmp_path / "labels.html", width=width) as shown:
+        shown.page.emulate_media(media=media)
         assert shown.page.evaluate(LABELS) == []
 
 
