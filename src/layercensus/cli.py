@@ -7,6 +7,7 @@ bug, one line; 130 interrupted.
 import importlib
 import io
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tick=progress.tick,
             say=progress.say,
             warn=progress.warn,
+            columns=shutil.get_terminal_size().columns if stdout.isatty() else 80,
         )
         output = module.run(options, surroundings)
         if getattr(options, "output", None) and options.command == "report":

@@ -217,6 +217,26 @@ def test_text_table_of_a_dimension() -> None:
     ]
 
 
+def test_a_narrow_terminal_has_columns_that_do_not_fit_below_the_others() -> None:
+    text = format_report_text(report(headline((10, 4, 1), (20, 2, 4))), "release", 50)
+    assert "\n".join(text.split("\n\n")[2:4]).splitlines() == [
+        "release   share  95 % interval       bounds  read",
+        "4.14     20.0 %        too few  17.1–31.4 %    30",
+        "release  unknown  clusters",
+        "4.14           5         2",
+    ]
+    assert max(map(len, text.splitlines())) == 50
+
+
+@pytest.mark.parametrize("by", [None, *DIMENSIONS])
+@pytest.mark.parametrize("columns", [60, 79, 80, 300])
+def test_text_fits_its_terminal(columns: int, by: str | None) -> None:
+    text = format_report_text(report(headline((10, 4, 1), (20, 2, 4))), by, columns)
+    assert max(map(len, text.splitlines())) <= min(columns, 80)
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("%")]
+    assert text == format_report_text(report(headline((10, 4, 1), (20, 2, 4))), by) or columns < 80
+
+
 def test_an_unknown_dimension_is_wrong_usage() -> None:
     for render in (format_report_text, format_report_csv):
         with pytest.raises(UsageError, match="release, platform, age, account_class, need"):

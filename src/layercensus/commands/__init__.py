@@ -23,7 +23,8 @@ class Surroundings:
     """What a command may touch of the process it runs in.
 
     `tick(done, total)` shows progress, if `shows_progress` says that anyone looks; `say(words)` shows in its place what
-    takes seconds and has no count. `warn(line)` writes one line for people beside the output.
+    takes seconds and has no count. `warn(line)` writes one line for people beside the output. `columns`: of the
+    terminal that shows the output.
     """
 
     stdin: BinaryIO
@@ -32,3 +33,4 @@ class Surroundings:
     tick: Callable[[int, int | None], None]
     say: Callable[[str], None]
     warn: Callable[[str], None]
+    columns: int = 80

@@ -47,7 +47,8 @@ def run(options: Namespace, surroundings: Surroundings) -> Output:
                 next_step = "reports wait in the inbox: the first rows come within some minutes"
                 raise NothingToDoError(error.what, error.where, next_step=next_step) from None
             raise
-    yield _render(report, options.format, options.by)
+    columns = 80 if options.output else surroundings.columns
+    yield _render(report, options.format, options.by, columns)
     return EXIT_DONE
 
 
@@ -119,9 +120,9 @@ def _told(opening: AbstractContextManager[Answering], tell: Callable[[str, int],
         yield ToldEngine(engine, tell)
 
 
-def _render(report: Report, form: str, by: str | None) -> str:
+def _render(report: Report, form: str, by: str | None, columns: int) -> str:
     if form == "json":
         return format_report_json(report)
     if form == "html":
         return render_report_html(report)
-    return format_report_csv(report, by) if form == "csv" else format_report_text(report, by)
+    return format_report_csv(report, by) if form == "csv" else format_report_text(report, by, columns)

@@ -1,4 +1,4 @@
-"""A `Report` as text for a terminal of 80 columns: the sentence first, a small table, what is not known. Pure.
+"""A `Report` as text for a terminal of 80 columns or fewer: the sentence first, tables, what is not known. Pure.
 
 Of these captures, 24.4 % of the 41 CoreOS machines that could be read carry …
 
@@ -8,6 +8,7 @@ release     share  95 % interval       bounds  read  unknown  clusters
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from layercensus.errors import Fault, UsageError
@@ -18,7 +19,7 @@ from layercensus.report.shape import DIMENSIONS, Report
 from layercensus.report.wording import NOT_KNOWN, count, points_range, short_percent, short_points, short_range
 from layercensus.text import visible
 
-_WIDTH = 80
+_WIDEST, _NARROWEST = 80, 40
 _GROUP_HEAD = ("share", "95 % interval", "bounds", "read", "unknown", "clusters")
 _NEED_HEAD = ("share", "95 % interval", "bounds", "machines", "clusters")
 Dimension = Literal["release", "platform", "age", "account_class", "need"]
@@ -35,22 +36,32 @@ def known_dimension(by: str) -> Dimension:
             )
 
 
-def format_report_text(report: Report, by: str | None) -> str:
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What stands above the keys, above the figures, and the rows."""
+
+    corner: str
+    head: Sequence[str]
+    rows: Sequence[tuple[str, tuple[str, ...]]]
+
+
+def format_report_text(report: Report, by: str | None, columns: int = _WIDEST) -> str:
     """Text ending in a newline. `by`: the dimension to show; None shows the classes of machines and the releases.
 
-    Raises `UsageError` where `by` is no dimension.
+    `columns`: of the terminal; of more than 80 the rest stays empty. Raises `UsageError` where `by` is no dimension.
     """
+    width = min(max(columns, _NARROWEST), _WIDEST)
     shown = known_dimension(by) if by is not None else None
-    parts = [_wrapped(fleet_sentence(report))]
-    parts.append(_wrapped(f"Day {report.as_of}, signal {report.signal}, unit {report.unit}."))
-    if shown is None:
-        parts += [_classes(report), _more(report), _changes(report)]
-    parts.append(_dimension(report, shown or "release"))
-    parts.append("\n".join(["What is not known:", *(_wrapped(note, "- ") for note in unknowns(report))]))
+    parts = [_wrapped(fleet_sentence(report), width)]
+    parts.append(_wrapped(f"Day {report.as_of}, signal {report.signal}, unit {report.unit}.", width))
+    tables = [_classes(report), _more(report), _changes(report)] if shown is None else []
+    parts += [_laid_out(table, width) for table in (*tables, _dimension(report, shown or "release"))]
+    parts[-1] = "\n".join([parts[-1], *(_wrapped(line, width) for line in _merged(report, shown or "release"))])
+    parts.append("\n".join(["What is not known:", *(_wrapped(note, width, "- ") for note in unknowns(report))]))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _classes(report: Report) -> str:
+def _classes(report: Report) -> _Table:
     machines = report.headline.machines
     proxy = report.signal == "mcd"
     named = (
@@ -61,10 +72,10 @@ def _classes(report: Report) -> str:
         ("unknown", machines.unknown),
         ("total", machines.total),
     )
-    return _table("machines", ("count",), [(name, (count(number),)) for name, number in named])
+    return _Table("machines", ("count",), [(name, (count(number),)) for name, number in named])
 
 
-def _more(report: Report) -> str:
+def _more(report: Report) -> _Table:
     """Lines with what a decision needs beside the share."""
     head, what_if = report.headline, report.what_if_blocked
     figures = [("clusters with such machines", head.clusters.share, head.clusters.ci95)]
@@ -79,10 +90,10 @@ def _more(report: Report) -> str:
     rows = [(name, (short_percent(share), short_range(interval))) for name, share, interval in figures]
     if report.weighted:
         rows.append(("machines, weighted", (short_percent(report.weighted.share), short_range(report.weighted.ci95))))
-    return _table("beside it", ("share", "95 % interval"), rows)
+    return _Table("beside it", ("share", "95 % interval"), rows)
 
 
-def _changes(report: Report) -> str:
+def _changes(report: Report) -> _Table:
     """How the share changed among the units that are there on both days."""
     rows = [
         (
@@ -97,7 +108,7 @@ def _changes(report: Report) -> str:
         )
         for change in report.changes
     ]
-    return _table(f"the same {report.unit}s", ("then", "now", "change", "95 % interval", f"{report.unit}s"), rows)
+    return _Table(f"the same {report.unit}s", ("then", "now", "change", "95 % interval", f"{report.unit}s"), rows)
 
 
 def groups_by(report: Report, by: str) -> tuple[Group, ...]:
@@ -106,12 +117,16 @@ def groups_by(report: Report, by: str) -> tuple[Group, ...]:
     return groups
 
 
-def _dimension(report: Report, by: Dimension) -> str:
+def _dimension(report: Report, by: Dimension) -> _Table:
     if by == "need":
-        return _table(by, _NEED_HEAD, [_need(group) for group in report.by.need])
-    table = _table(by.replace("_", " "), _GROUP_HEAD, [_group(group) for group in groups_by(report, by)])
-    merged = [f"Other is {', '.join(group.merged)}." for group in groups_by(report, by) if group.merged]
-    return "\n".join([table, *(_wrapped(line) for line in merged)])
+        return _Table(by, _NEED_HEAD, [_need(group) for group in report.by.need])
+    return _Table(by.replace("_", " "), _GROUP_HEAD, [_group(group) for group in groups_by(report, by)])
+
+
+def _merged(report: Report, by: Dimension) -> list[str]:
+    """Which groups are added up."""
+    groups = () if by == "need" else groups_by(report, by)
+    return [f"Other is {', '.join(group.merged)}." for group in groups if group.merged]
 
 
 def _group(group: Group) -> tuple[str, tuple[str, ...]]:
@@ -139,16 +154,32 @@ def _need(group: NeedGroup) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def _table(corner: str, head: Sequence[str], rows: Sequence[tuple[str, tuple[str, ...]]]) -> str:
-    """Lines of a table; nothing where it has no row. The first column stands left, figures right."""
-    if not rows:
+def _laid_out(table: _Table, width: int) -> str:
+    """Lines of a table; nothing where it has no row. The first column stands left, figures right.
+
+    Columns that do not fit stand below the others, with their keys again.
+    """
+    if not table.rows:
         return ""
-    lines = [(corner, *head), *((visible(key), *_short(cells)) for key, cells in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head) + 1)]
+    lines = [(table.corner, *table.head), *((visible(key), *_short(cells)) for key, cells in table.rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(table.head) + 1)]
+    return "\n\n".join(_block(lines, widths, columns) for columns in _that_fit(widths, width))
+
+
+def _that_fit(widths: Sequence[int], width: int) -> list[list[int]]:
+    """Columns side by side, in as many blocks as it takes; each has one at least."""
+    blocks: list[list[int]] = []
+    for column in range(1, len(widths)):
+        if not blocks or widths[0] + sum(2 + widths[one] for one in (*blocks[-1], column)) > width:
+            blocks.append([])
+        blocks[-1].append(column)
+    return blocks
+
+
+def _block(lines: Sequence[tuple[str, ...]], widths: Sequence[int], columns: Sequence[int]) -> str:
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            [line[0].ljust(widths[0]), *(line[column].rjust(widths[column]) for column in columns)],
         ).rstrip()
         for line in lines
     )
@@ -158,12 +189,14 @@ def _short(cells: Sequence[str]) -> list[str]:
     return ["-" if cell == NOT_KNOWN else cell for cell in cells]
 
 
-def _wrapped(text: str, mark: str = "") -> str:
-    return textwrap.fill(
-        visible(text),
-        _WIDTH,
+def _wrapped(text: str, width: int, mark: str = "") -> str:
+    """Lines of a paragraph; a per cent sign stays with its number."""
+    lines = textwrap.fill(
+        visible(text).replace(" %", "\u00a0%"),
+        width,
         initial_indent=mark,
         subsequent_indent=" " * len(mark),
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return lines.replace("\u00a0", " ")
