@@ -177,6 +177,28 @@ def test_a_choice_can_be_sent_and_gone_back_to(browser: Browser, pages: dict[str
         assert_true(wrong, report)
 
 
+def test_a_table_in_the_order_of_a_column(browser: Browser, pages: dict[str, tuple[Path, Report]]) -> None:
+    path, report = pages["whole"]
+    known = [group for group in report.by.release if group.figures.share is not None]
+    with opened(browser, path) as shown:
+        page = shown.page
+        page.locator("#by-release ~ .numbers summary").click()
+        keys = page.locator("#by-release ~ .numbers tbody th")
+        page.locator("#by-release ~ .numbers thead th").nth(1).get_by_role("button", name="share").focus()
+        for descending in (True, False):
+            page.keyboard.press("Enter")
+            wanted = sorted(known, key=lambda group: group.figures.share or 0.0, reverse=descending)
+            assert keys.all_inner_texts() == [group.key for group in wanted]
+        page.locator("#by-release ~ .numbers thead th").first.get_by_role("button").click()
+        assert keys.all_inner_texts() == [group.key for group in report.by.release]
+        page.select_option("#from", label="4.14")
+        page.locator("#from-title ~ .numbers summary").click()
+        page.locator("#from-title ~ .numbers thead button").nth(1).click()
+        page.select_option("#from", label="4.16")
+        assert shown.text("#from-words").startswith("If upgrades to 4.16 and later")
+        assert_true(shown, report)
+
+
 def test_a_part_without_a_cluster_says_so(browser: Browser, tmp_path: Path) -> None:
     clusters = [one for one in draw(300) if (one.release, one.platform) != ("4.14", "GCP")]
     (tmp_path / "part.html").write_text(render_report_html(made_report(clusters, days=1)), encoding="utf-8")

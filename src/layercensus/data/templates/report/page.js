@@ -251,6 +251,30 @@
     move();
   }
 
+  // --- a table in the order of a column: largest first, then smallest; what is not known stays last
+
+  function beginSorting() {
+    for (const table of all(".numbers table")) {
+      const body = find("tbody", table), rows = all("tr", body), heads = all("thead th", table);
+      if (rows.length < 2) continue;
+      const valueIn = (row, column) => (column === 0 ? -rows.indexOf(row) : valueOf(find("data", row.cells[column])));
+      heads.forEach((head, column) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.append(...head.childNodes);
+        head.append(button);
+        button.addEventListener("click", () => {
+          const sign = head.ariaSort === "descending" ? 1 : -1;
+          for (const one of heads) one.removeAttribute("aria-sort");
+          head.ariaSort = sign < 0 ? "descending" : "ascending";
+          const known = rows.filter((row) => valueIn(row, column) !== null);
+          known.sort((one, other) => sign * (valueIn(one, column) - valueIn(other, column)));
+          body.append(...known, ...rows.filter((row) => valueIn(row, column) === null));
+        });
+      });
+    }
+  }
+
   // --- colours, paper, age
 
   function beginTheme() {
@@ -281,5 +305,6 @@
   beginTheme();
   beginPaper();
   beginAge();
+  beginSorting();
   beginAddress();
 })();
