@@ -177,6 +177,18 @@ def test_a_choice_can_be_sent_and_gone_back_to(browser: Browser, pages: dict[str
         assert_true(wrong, report)
 
 
+def test_a_share_beyond_the_axis_is_not_drawn_on_it(browser: Browser, tmp_path: Path) -> None:
+    rest = [one for one in draw(300) if (one.release, one.platform) != ("4.14", "GCP")]
+    full = [replace(one, release="4.14", platform="GCP", clean=0, packages=4) for one in draw(2)]
+    (tmp_path / "full.html").write_text(render_report_html(made_report([*rest, *full], days=1)), encoding="utf-8")
+    with opened(browser, tmp_path / "full.html") as shown:
+        shown.page.select_option("#choose-platform", label="GCP")
+        row = "#by-release ~ figure .rows li:nth-of-type(3)"
+        assert shown.text(f"{row} .value") == "100 %"
+        assert shown.page.locator(f"{row} circle.share").get_attribute("visibility") == "hidden"
+        assert shown.page.locator(f"{row} .cut").get_attribute("visibility") == "visible"
+
+
 def test_a_table_in_the_order_of_a_column(browser: Browser, pages: dict[str, tuple[Path, Report]]) -> None:
     path, report = pages["whole"]
     known = [group for group in report.by.release if group.figures.share is not None]
@@ -332,6 +344,9 @@ def test_no_figure_runs_into_its_neighbour(browser: Browser, tmp_path: Path, wid
         figures = "[...document.querySelectorAll('.rows .value, .rows .sure, .rows .count')]"
         wide = f"{figures}.filter(one => one.scrollWidth > one.clientWidth || one.clientHeight > 30)"
         assert shown.page.evaluate(f"{wide}.map(one => one.textContent)") == []
+        panel = "[...document.querySelectorAll('.chosen-figures > p > span')]"
+        over = f"{panel}.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
+        assert shown.page.evaluate(over) == []
 
 
 LABELS = """() => [...document.querySelectorAll('svg.chart')].flatMap((chart) => {

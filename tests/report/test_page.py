@@ -269,6 +269,15 @@ def test_what_is_not_there_is_said_in_words_and_not_drawn(state: str, words: str
         assert page.text.count("share of the machines read") == len(drawn) - (state == "gauge")
 
 
+def test_one_machine_of_thousands_is_told_in_good_english() -> None:
+    few = [replace(one, packages=0, overrides=0) for one in draw(900)]
+    few[5] = replace(few[5], packages=1, need="tool")
+    text = read_page(render_report_html(made_report(few, days=1))).text.replace("\u00a0", " ")
+    assert "The commonest need: tool, on 1 machine, less than 0.1 % of those whose needs are told." in text
+    assert "1 machine would be stuck if packages were refused" in text
+    assert "The top 1 % of clusters hold 100 % of these machines. The largest" in text
+
+
 def test_each_chart_that_is_copied_says_where_it_is_from() -> None:
     for name, told in (
         ("made up", "50 clusters (of simulated clusters): made up"),

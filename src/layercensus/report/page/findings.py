@@ -80,7 +80,7 @@ def needs(rows: Sequence[NeedGroup]) -> Line:
         Key(first.key),
         ", on ",
         number(first.figures.machines, f"{path}.machines"),
-        " machines, ",
+        f" {'machine' if first.figures.machines == 1 else 'machines'}, ",
         percent(first.figures.share, f"{path}.share"),
         " of those whose needs are told.",
     )
@@ -108,7 +108,8 @@ def concentration(report: Report) -> Line:
         " of these machines",
     )
     half = half_of(spread)
-    if half is not None:
+    # Where the top 1 % hold more than half the other says the same again.
+    if half is not None and (half[1].value or 0.0) > spread.top1_percent_share:
         line += ("; ", half[0], " hold ", half[1])
     line += (".",)
     if spread.largest_share is not None:

@@ -107,9 +107,9 @@
       bar.setAttribute("width", `${low === null ? 0 : at(high) - at(low)}%`);
     }
     const share = field("share"), dot = find("circle.share", svg);
-    dot.setAttribute("visibility", share === null ? "hidden" : "visible");
+    dot.setAttribute("visibility", share === null || share > top ? "hidden" : "visible");
     dot.setAttribute("cx", `${share === null ? 0 : at(share)}%`);
-    find(".cut", svg).setAttribute("visibility", Math.max(field("ci95.1") ?? 0, field("bounds.1") ?? 0) > top ? "visible" : "hidden");
+    find(".cut", svg).setAttribute("visibility", Math.max(share ?? 0, field("ci95.1") ?? 0, field("bounds.1") ?? 0) > top ? "visible" : "hidden");
     const told = (name, kind) => words(kind, field(name));
     find("title", svg).textContent = figures === null ? `${key}: no cluster`
       : `${key}: share ${told("share", "percent")}, 95 % interval ${told("ci95.0", "bare-percent")} to ${told("ci95.1", "percent")}, bounds ${told("bounds.0", "bare-percent")} to ${told("bounds.1", "percent")}`;
