@@ -83,7 +83,8 @@ def _build(plan: PoolPlan) -> Step:
     name, base = plan.base.name_in_payload, plan.base
     arches = arches_of(plan.machines)
     platform = f" --platform linux/{_PLATFORMS.get(arches[0], arches[0])}" if len(arches) == 1 else ""
-    lines = []
+    # What an earlier build left here would be taken for this one's.
+    lines = ["rm -f digest machineconfig.yaml"] if plan.way is Way.OFF_CLUSTER else []
     if name:
         lines += ["umask 077", "trap 'rm -f pull-secret.json' EXIT"]
         lines += [f"BASE=$(oc adm release info --image-for={name})", *_compared(plan)]
@@ -92,14 +93,14 @@ def _build(plan: PoolPlan) -> Step:
     argument = "" if base.reference else ' --build-arg BASE="$BASE"'
     lines.append(f'podman build{login}{platform}{argument} -f Containerfile -t "$IMAGE:latest" .')
     lines.append('podman push --authfile PUSH.json --digestfile digest "$IMAGE:latest"')
+    if plan.way is Way.OFF_CLUSTER:
+        lines += _machine_config_lines(plan)
     commands = [
         f"layercensus plan PATH{_options(plan)} --format containerfile > Containerfile",
         f"# {_PULLABLE}; PUSH.json: credentials that may push there",
         "IMAGE=REGISTRY/NAME",
         "( set -e\n  " + "\n  ".join(lines) + " )",
     ]
-    if plan.way is Way.OFF_CLUSTER:
-        commands += _machine_config_commands(plan)
     why = "build first: as long as nothing is rolled out, nothing is at stake"
     if name and base.reference:
         why += f". {_OTHER_BASE}"
@@ -114,16 +115,15 @@ def _compared(plan: PoolPlan) -> list[str]:
     return [f'test "${{BASE#*@}}" = {digest} \\', "  || { echo 'the release has another image' >&2; exit 1; }"]
 
 
-def _machine_config_commands(plan: PoolPlan) -> list[str]:
-    """Write the MachineConfig with the digest, which nobody knows before the build."""
+def _machine_config_lines(plan: PoolPlan) -> list[str]:
+    """Write the MachineConfig with the digest, which nobody knows before the build; none after a build that failed."""
     pool = pool_word(plan)
-    lines = (
+    return [
         'printf \'{"apiVersion":"machineconfiguration.openshift.io/v1",',
         '  "kind":"MachineConfig", "metadata":{"name":"99-%s-layered-image",',
         '  "labels":{"machineconfiguration.openshift.io/role":"%s"}},',
         f'  "spec":{{"osImageURL":"%s"}}}}\' "{pool}" "{pool}" "$IMAGE@$(cat digest)" > machineconfig.yaml',
-    )
-    return ["\n".join(lines)]
+    ]
 
 
 def _on_cluster(plan: PoolPlan) -> list[Step]:
