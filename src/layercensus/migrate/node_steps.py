@@ -1,8 +1,14 @@
 """What is dropped on which node, and the commands that do it and end at the first that fails. Pure.
 
 Nodes of a pool that drop the same go together, for rpm-ostree refuses an uninstall or a reset as a whole when one name
-in it was not asked for on that node. All commands of a node stand in a subshell with `set -e`: a drain or an uninstall
-that fails is never followed by the reboot. A node is ready until it goes down, so the end of a reboot is another boot.
+in it was not asked for on that node. What one node drops is one transaction, as in MCO's `queueRevertKernelSwap`: each
+half alone may not resolve, and an uninstall beside a replacement from a repository asks that repository (rpm-ostree
+`rpmostree-core.cxx`, "Ignoring pkgcache-only request").
+
+All commands of a node stand in a subshell with `set -e`: a drain or an uninstall that fails is never followed by the
+reboot, and the node that stays cordoned is named. A node is ready until it goes down, so the end of a reboot is another
+boot. Guard pods of the control plane have no controller, so a drain fails there without `--force` (openshift/library-go
+#1238).
 """
 
 import re
@@ -21,6 +27,7 @@ _OVERRIDES = {Kind.REMOVE, Kind.REPLACE_LOCAL, Kind.REPLACE_REMOTE}
 _WAITS = {Kind.INSTALL, Kind.REMOVE}
 _BOOT = "oc get node/$NODE -o jsonpath='{.status.nodeInfo.bootID}'"
 _INPUT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
+_STOPPED = "trap 'test $? = 0 || echo stopped: $NODE may still be cordoned >&2' EXIT"
 _ETCD = "oc wait clusteroperator/etcd --for=condition=Degraded=False --timeout=20m"
 
 
@@ -54,10 +61,17 @@ def node_commands(plan: PoolPlan, drops: Callable[[PoolPlan, MachinePlan], tuple
     """Commands for all nodes that have something to drop, a group of the same drops after the other."""
     groups: dict[tuple[str, ...], list[MachinePlan]] = {}
     for machine in plan.machines:
-        found = drops(plan, machine) if machine.answer is Answer.REFUSES else ()
+        found = drops(plan, machine) if machine.answer is Answer.REFUSES and not is_unsettled(machine) else ()
         if found:
             groups.setdefault(found, []).append(machine)
     return tuple(line for found, machines in groups.items() for line in _group(plan, found, machines))
+
+
+def is_unsettled(machine: MachinePlan) -> bool:
+    """Whether its next boot has other changes: rpm-ostree would go on from those, and not from what is planned here."""
+    census = machine.census
+    booted = census.machine.booted is not None
+    return booted and census.staged is not None and census.staged.changes != census.booted.changes
 
 
 def _ours(plan: PoolPlan, machine: MachinePlan) -> list[Item]:
@@ -75,9 +89,10 @@ def _entries(items: Iterable[Item]) -> tuple[str, ...]:
     changes = [item.judged.change for item in items if not is_fact(item.judged.change)]
     installs = dict.fromkeys(change.requested for change in changes if change.kind.installs)
     overrides = dict.fromkeys(change.name or "" for change in changes if change.kind in _OVERRIDES)
-    heads = {"uninstall": installs, "override reset": overrides}
-    named = {head: [word(text) for text in texts if is_package(text)] for head, texts in heads.items()}
-    return tuple(f"{head} {' '.join(words)}" for head, words in named.items() if words)
+    gone, back = ([word(text) for text in texts if is_package(text)] for texts in (installs, overrides))
+    if not back:
+        return (f"uninstall {' '.join(gone)}",) if gone else ()
+    return (" ".join(["override reset", *back, *(f"--uninstall {name}" for name in gone)]),)
 
 
 def _group(plan: PoolPlan, drops: Sequence[str], machines: Sequence[MachinePlan]) -> Iterator[str]:
@@ -99,11 +114,13 @@ def _comment(text: str) -> Iterator[str]:
 
 def rebooted(*drops: str, is_control_plane: bool = False) -> str:
     """One command: drain, drop, reboot, wait for the next boot, uncordon; it ends at the first that fails."""
+    force = " --force" if is_control_plane else ""
     lines = [
+        _STOPPED,
         *([_ETCD] if is_control_plane else []),
         f"BOOT=$({_BOOT})",
         'test -n "$BOOT"',
-        "oc adm drain $NODE --ignore-daemonsets --delete-emptydir-data --timeout=10m",
+        f"oc adm drain $NODE --ignore-daemonsets --delete-emptydir-data --timeout=10m{force}",
         *(f"{_CHROOT} rpm-ostree {drop}" for drop in drops),
         f"{_CHROOT} systemctl reboot || true",
         f"until NOW=$({_BOOT} 2>/dev/null) \\",

@@ -8,6 +8,7 @@ from layercensus.migrate.base_image import base_of
 from layercensus.migrate.containerfile import render_containerfile, render_on_cluster, without_comments
 from layercensus.migrate.facts import OnCluster, build_tools, on_cluster, on_cluster_since, release_key
 from layercensus.migrate.machine_os_config import is_too_long, render_machine_os_config
+from layercensus.migrate.node_steps import is_unsettled
 from layercensus.migrate.one_image import arches_of, for_one_image
 from layercensus.migrate.plan import Advice, Answer, BaseImage, Item, PoolPlan, Recipe, Trap, Way, Wishes, Withheld
 from layercensus.migrate.pools import Pool, pools_of
@@ -176,8 +177,7 @@ def _unknowns(pool: Pool, items: Sequence[Item]) -> Iterator[str]:
         census = machine.census
         if machine.answer is Answer.UNKNOWN:
             yield f"{machine.name}: {machine.why}"
-        marked = census.machine.booted is not None
-        if marked and census.staged is not None and census.staged.changes != census.booted.changes:
+        if is_unsettled(machine):
             yield f"{machine.name}: its next boot has other changes than this one; reboot it, then plan again"
         if census.machine.booted is not None and census.machine.booted.initramfs:
             yield f"{machine.name}: {_INITRAMFS}"

@@ -15,7 +15,14 @@ The order follows from what the code of rpm-ostree and of the machine config dae
 
 from layercensus.migrate.advising import with_advice
 from layercensus.migrate.build_steps import build_steps, pool_word
-from layercensus.migrate.node_steps import CONTROL_PLANE, first_drops, last_drops, node_commands, on_cluster
+from layercensus.migrate.node_steps import (
+    CONTROL_PLANE,
+    first_drops,
+    is_unsettled,
+    last_drops,
+    node_commands,
+    on_cluster,
+)
 from layercensus.migrate.plan import Advice, Answer, PoolPlan, Step, Way
 from layercensus.migrate.words import word
 from layercensus.model import Verdict
@@ -29,8 +36,15 @@ _FIRST_WHY = (
     "reboots, and is without them until it has moved"
 )
 _CONTROL_PLANE = (
-    ". Nodes of the control plane one at a time, etcd healthy before each; the only node of a cluster cannot be "
-    "drained: leave that line out there, and expect the API to be away"
+    ". Nodes of the control plane one at a time, etcd healthy before each; --force is for the guard pods, and deletes "
+    "pods of yours that have no controller, too. The only node of a cluster cannot be drained: leave that line out "
+    "there, and expect the API to be away"
+)
+_STOPPED = "if it stops: on the node, `rpm-ostree cleanup -p` throws away what was not booted; oc adm uncordon $NODE"
+_NOT_SETTLED = (
+    "the pool moves as a whole: a node that was not read may hold what its move fails on, and degrades the pool; what "
+    "waits for the next boot of another is neither reviewed nor in this plan, and what rpm-ostree drops it drops from "
+    "that. Go on with a plan that names none of them"
 )
 
 
@@ -39,7 +53,7 @@ def steps_of(plan: PoolPlan) -> tuple[Step, ...]:
     refusing = [machine for machine in plan.machines if machine.answer is Answer.REFUSES]
     if not refusing or plan.way is None:
         return ()
-    steps = _elsewhere(plan) + (build_steps(plan) if plan.builds else [])
+    steps = [*_settle(plan), *_elsewhere(plan), *(build_steps(plan) if plan.builds else [])]
     if plan.way is Way.MACHINE:
         return (*steps, *_machine_steps(plan))
     if plan.builds:
@@ -47,7 +61,18 @@ def steps_of(plan: PoolPlan) -> tuple[Step, ...]:
     rest = node_commands(plan, last_drops)
     if rest:
         steps.append(_drop_rest(plan, rest))
-    return (*steps, _look(plan)) if steps else ()
+    return (*steps, _look(plan)) if len(steps) > len(_settle(plan)) else tuple(steps)
+
+
+def _settle(plan: PoolPlan) -> list[Step]:
+    """Machines of which this plan does not know enough, before anything is done to the pool that they are in."""
+    lines = [f"# {visible(each.name)}: was not read" for each in plan.machines if each.answer is Answer.UNKNOWN]
+    lines += [
+        f"# {visible(each.name)}: has something else for its next boot; find out whose it is, then reboot it"
+        for each in plan.machines
+        if is_unsettled(each)
+    ]
+    return [Step("Settle what is open, and plan again", "workstation", tuple(lines), _NOT_SETTLED)] if lines else []
 
 
 def _elsewhere(plan: PoolPlan) -> list[Step]:
@@ -69,6 +94,7 @@ def _drop_first(plan: PoolPlan) -> list[Step]:
         "oc debug node/$NODE -- chroot /host sh -c 'cat > /var/tmp/FILE.rpm' < FILE.rpm; then there rpm-ostree install "
         "/var/tmp/FILE.rpm (override replace for a replacement; install NAME for one of a repository), and a reboot"
     )
+    back = f"{back}; {_STOPPED}"
     return [Step("Drop what cannot move along", _EACH, commands, _FIRST_WHY + _control_plane(plan), back)]
 
 
@@ -110,7 +136,7 @@ def _drop_rest(plan: PoolPlan, commands: tuple[str, ...]) -> Step:
             "on each node, and bootc goes on refusing those"
         )
     title = "Drop what is left of the layer" if plan.builds else "Drop the layer"
-    back = "rpm-ostree install, or override, brings an entry back" if not plan.builds else None
+    back = _STOPPED if plan.builds else f"rpm-ostree install, or override, brings an entry back; {_STOPPED}"
     return Step(title, _EACH, commands, why + _control_plane(plan), back)
 
 

@@ -1,0 +1,104 @@
+"""What happens where a command fails, and what no step may take for settled: run by a shell, with stand-ins for the cluster.
+
+Read there: rpm-ostree asks repositories again, offline or not, as long as a replacement from one is there
+(`rpmostree-core.cxx`, "Ignoring pkgcache-only request"); MCO takes kernels back in one transaction (`update.go`,
+`queueRevertKernelSwap`); guard pods have no controller (openshift/library-go#1238), and `kubectl drain` leaves such pods.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.migrate.test_steps import BUILD, FIRST, RPM_OSTREE, lines, plan_of, step
+
+from layercensus.migrate.plan import PoolPlan, Wishes
+from layercensus.migrate.planning import make_plans
+from layercensus.model import Census
+
+Judge = Callable[..., Census]
+SETTLE = "Settle what is open, and plan again"
+BASE = "quay.io/x/y@sha256:" + "a" * 64
+
+
+def run(commands: tuple[str, ...], folder: Path, **stand_ins: str) -> subprocess.CompletedProcess[str]:
+    """Run commands in a folder by a shell that finds these programs first, each a script."""
+    for name, script in stand_ins.items():
+        program = folder / name
+        program.write_text(f"#!/bin/sh\necho {name} $* >> {folder}/asked\n{script}\n", encoding="utf-8")
+        program.chmod(0o755)
+    path = {"PATH": f"{folder}:/usr/bin:/bin"}
+    script = "\n".join(commands)
+    return subprocess.run(
+        ["sh", "-c", script], env=path, check=False, cwd=folder, timeout=20, capture_output=True, text=True
+    )
+
+
+def layered(judge: Judge) -> PoolPlan:
+    return plan_of(judge(repo=["autofs"], container_image_reference=f"ostree-unverified-registry:{BASE}"))
+
+
+@pytest.mark.parametrize("fails", ["build", "push"])
+def test_a_build_that_failed_leaves_no_machine_config_of_an_earlier_one(
+    judge: Judge, tmp_path: Path, fails: str
+) -> None:
+    (tmp_path / "digest").write_text("sha256:old", encoding="utf-8")
+    (tmp_path / "machineconfig.yaml").write_text("old", encoding="utf-8")
+    podman = f'test "$1" != {fails}'
+    run(step(layered(judge), BUILD).commands, tmp_path, oc=f"echo {BASE}", podman=podman, layercensus="true")
+    assert not (tmp_path / "machineconfig.yaml").exists()
+
+
+def test_the_machine_config_of_a_build_names_what_was_pushed(judge: Judge, tmp_path: Path) -> None:
+    podman = 'test "$1" != push || echo sha256:new > digest'
+    run(step(layered(judge), BUILD).commands, tmp_path, oc=f"echo {BASE}", podman=podman, layercensus="true")
+    made = json.loads((tmp_path / "machineconfig.yaml").read_text(encoding="utf-8"))
+    assert made["spec"] == {"osImageURL": "REGISTRY/NAME@sha256:new"}
+    assert made["metadata"]["labels"] == {"machineconfiguration.openshift.io/role": "worker"}
+
+
+def test_what_a_node_drops_is_one_transaction(judge: Judge) -> None:
+    keys = {"remote": [("extras", "vim-minimal-2-1.x86_64", "vim-minimal-1-1.x86_64")], "repo": ["htop", "autofs"]}
+    plan = plan_of(judge(local=["agent-1-1.x86_64"], **keys))
+    assert [line for line in lines(step(plan, FIRST)) if line.startswith(RPM_OSTREE)] == [
+        f"{RPM_OSTREE} override reset vim-minimal --uninstall htop --uninstall agent-1-1.x86_64"
+    ]
+
+
+def test_a_node_of_the_control_plane_is_drained_of_its_guard_pods(judge: Judge) -> None:
+    for pool, forced in (("master", True), ("worker", False)):
+        plan = plan_of(judge(local=["agent-1-1.x86_64"]), pool=pool)
+        (drain,) = [line for line in lines(step(plan, FIRST)) if line.startswith("oc adm drain")]
+        assert ("--force" in drain.split()) is forced
+
+
+def test_a_node_that_stays_cordoned_is_named(judge: Judge, tmp_path: Path) -> None:
+    oc = 'case "$*" in *uninstall*) exit 1;; get*) echo boot-1;; esac'
+    done = run(step(plan_of(judge(local=["agent-1-1.x86_64"])), FIRST).commands, tmp_path, oc=oc)
+    assert "NAME may still be cordoned" in done.stderr
+    assert "uncordon" in (step(plan_of(judge(local=["agent-1-1.x86_64"])), FIRST).undo or "")
+
+
+def test_a_node_whose_next_boot_is_another_gets_no_command(
+    judge: Judge, deployment: Any, status: Any, census_of: Any
+) -> None:
+    """rpm-ostree starts from the pending deployment: there it may not find what the booted one has, or drop from what nobody read."""
+    pending = census_of(status(deployment(booted=False, staged=True, repo=["cowsay"]), deployment(repo=["htop"])))
+    (alone,) = make_plans([pending], Wishes(pool="worker"))
+    assert [found.title for found in alone.steps] == [SETTLE]
+    other = judge(repo=["htop"])
+    other = replace(other, machine=replace(other.machine, input="other.json", node="w-1"))
+    (pool,) = make_plans([pending, other], Wishes(pool="worker"))
+    assert pool.steps[0].title == SETTLE
+    assert "next boot" in pool.steps[0].commands[0]
+    drops = [line for found in pool.steps for line in lines(found) if line.startswith(("NODE=", "# on "))]
+    assert drops == ["# on w-1", "NODE=w-1"]
+
+
+def test_a_pool_does_not_move_before_each_of_its_machines_was_read(judge: Judge, census_of: Any) -> None:
+    lost = census_of("error: Timeout was reached\n")
+    (plan,) = make_plans([judge(repo=["autofs"]), lost], Wishes(pool="worker"))
+    assert (plan.steps[0].title, plan.steps[0].commands) == (SETTLE, (f"# {lost.machine.input}: was not read",))
