@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.migrate.test_steps import BUILD, FIRST, RPM_OSTREE, lines, plan_of, step
+from tests.migrate.test_steps import BUILD, FIRST, LOOK, MOVE, ON_4_20, PAUSE, REST, RPM_OSTREE, lines, plan_of, step
 
 from layercensus.migrate.plan import PoolPlan, Wishes
 from layercensus.migrate.planning import make_plans
@@ -102,3 +102,56 @@ def test_a_pool_does_not_move_before_each_of_its_machines_was_read(judge: Judge,
     lost = census_of("error: Timeout was reached\n")
     (plan,) = make_plans([judge(repo=["autofs"]), lost], Wishes(pool="worker"))
     assert (plan.steps[0].title, plan.steps[0].commands) == (SETTLE, (f"# {lost.machine.input}: was not read",))
+
+
+def test_a_pool_in_the_middle_of_an_update_is_not_paused(judge: Judge, tmp_path: Path) -> None:
+    oc = 'test "$1" != wait'
+    run(step(layered(judge), PAUSE).commands, tmp_path, oc=oc)
+    assert "patch" not in (tmp_path / "asked").read_text(encoding="utf-8")
+
+
+POOL_OC = """
+case "$*" in
+  *condition=Updated*) test -e done;;
+  *condition=Degraded=False*) {degraded};;
+  "get mcp/worker"*) echo rendered-worker-1;;
+  "get mc/rendered-worker-1"*) echo {image};;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("image", "degraded", "end"),
+    [
+        ("registry.example.com/os@sha256:new", "touch done", (0, "")),
+        ("registry.example.com/os@sha256:other", "touch done", (1, "another image")),
+        ("", "touch done", (1, "another image")),
+        ("registry.example.com/os@sha256:new", "exit 1", (1, "degraded")),
+    ],
+)
+def test_the_move_ends_well_only_where_the_pool_runs_the_image_that_was_built(
+    judge: Judge, tmp_path: Path, image: str, degraded: str, end: tuple[int, str]
+) -> None:
+    """Of several MachineConfigs with an osImageURL the last by name holds (MCO `MergeMachineConfigs`)."""
+    made = '{"spec":{"osImageURL":"registry.example.com/os@sha256:new"}}'
+    (tmp_path / "machineconfig.yaml").write_text(made, encoding="utf-8")
+    done = run(step(layered(judge), MOVE).commands, tmp_path, oc=POOL_OC.format(image=image, degraded=degraded))
+    code, says = end
+    assert (done.returncode, says in done.stderr) == (code, True)
+
+
+def test_what_the_cluster_built_is_waited_for_in_the_same_way(judge: Judge, tmp_path: Path) -> None:
+    plan = plan_of(judge(repo=["autofs"], **ON_4_20))
+    for degraded, code in (("exit 1", 1), ("touch done", 0)):
+        oc = POOL_OC.format(image="", degraded=degraded)
+        assert run(step(plan, MOVE).commands, tmp_path, oc=oc).returncode == code
+
+
+def test_health_checks_are_named_before_the_first_reboot_and_at_the_end(judge: Judge) -> None:
+    """Annotation of openshift-docs, machine-health-checks-pausing: `cluster.x-k8s.io/paused=""`, and `paused-`."""
+    for plan, title in ((layered(judge), PAUSE), (plan_of(judge(repo=["htop"])), "Drop the layer")):
+        before = "\n".join(step(plan, title).commands)
+        assert 'annotate mhc/NAME cluster.x-k8s.io/paused=""' in before
+        assert "rpm-ostree" not in before.partition("paused=")[0]
+        assert "cluster.x-k8s.io/paused-" in step(plan, LOOK).commands[0]
+    assert "mhc" not in "\n".join(step(layered(judge), REST).commands)

@@ -68,7 +68,11 @@ def _gather(plan: PoolPlan) -> list[Step]:
 
 def _pause(plan: PoolPlan) -> Step:
     pool = pool_word(plan)
-    pause = f'oc patch mcp/{pool} --type merge -p \'{{"spec":{{"paused":true}}}}\''
+    # A pool that is paused in the middle of an update stays half updated.
+    pause = (
+        f"oc wait mcp/{pool} --for=condition=Updated --timeout=10s && \\\n"
+        f'  oc patch mcp/{pool} --type merge -p \'{{"spec":{{"paused":true}}}}\''
+    )
     back = f'oc patch mcp/{pool} --type merge -p \'{{"spec":{{"paused":false}}}}\''
     why = "no node shall move before its local layer is ready for it. It gets no new certificates either: not for days"
     named = () if "$" not in pool else ("# the pool of these nodes", "POOL=NAME")
@@ -76,7 +80,14 @@ def _pause(plan: PoolPlan) -> Step:
     if plan.way is Way.OFF_CLUSTER and plan.name in {None, _WORKER}:
         inherited = ("# pools besides master and worker: pause each of them in the same way", "oc get mcp")
         why += _INHERITED
-    return Step("Pause the pool", "workstation", (*named, *inherited, pause), why, back)
+    return Step("Pause the pool", "workstation", (*named, *health_checks(), *inherited, pause), why, back)
+
+
+def health_checks() -> tuple[str, str]:
+    """What would replace a node that is away for a reboot (openshift-docs, machine-health-checks-pausing)."""
+    how = "# a health check may replace a node that reboots; pause each, and at the end take it back (paused-):\n"
+    how += '#   oc -n openshift-machine-api annotate mhc/NAME cluster.x-k8s.io/paused=""'
+    return how, "oc get machinehealthcheck -n openshift-machine-api"
 
 
 def _build(plan: PoolPlan) -> Step:

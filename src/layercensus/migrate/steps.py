@@ -14,7 +14,7 @@ The order follows from what the code of rpm-ostree and of the machine config dae
 """
 
 from layercensus.migrate.advising import with_advice
-from layercensus.migrate.build_steps import build_steps, pool_word
+from layercensus.migrate.build_steps import build_steps, health_checks, pool_word
 from layercensus.migrate.node_steps import (
     CONTROL_PLANE,
     first_drops,
@@ -40,6 +40,7 @@ _CONTROL_PLANE = (
     "pods of yours that have no controller, too. The only node of a cluster cannot be drained: leave that line out "
     "there, and expect the API to be away"
 )
+_BACK_ON = "# were health checks paused? oc -n openshift-machine-api annotate mhc/NAME cluster.x-k8s.io/paused-"
 _STOPPED = "if it stops: on the node, `rpm-ostree cleanup -p` throws away what was not booted; oc adm uncordon $NODE"
 _NOT_SETTLED = (
     "the pool moves as a whole: a node that was not read may hold what its move fails on, and degrades the pool; what "
@@ -105,10 +106,12 @@ def _control_plane(plan: PoolPlan) -> str:
 def _move(plan: PoolPlan) -> Step:
     pool = pool_word(plan)
     unpause = f'oc patch mcp/{pool} --type merge -p \'{{"spec":{{"paused":false}}}}\''
-    # A pool says Updated until it begins. A negative timeout is a week: how long it takes, its size and drains decide.
+    # A pool says Updated until it begins. Its size and drains decide how long it takes; a degraded one stands still.
     moved = (
         f"{unpause}\n  oc wait mcp/{pool} --for=condition=Updating --timeout=10m\n"
-        f"  oc wait mcp/{pool} --for=condition=Updated --timeout=-1s )"
+        f"  until oc wait mcp/{pool} --for=condition=Updated --timeout=5m; do\n"
+        f"    oc wait mcp/{pool} --for=condition=Degraded=False --timeout=1s \\\n"
+        f"      || {{ echo 'degraded: oc describe mcp/{pool}' >&2; exit 1; }}\n  done"
     )
     if plan.way is Way.OFF_CLUSTER:
         back = f"oc delete machineconfig 99-{pool}-layered-image: the nodes reboot into the release's own image"
@@ -118,11 +121,21 @@ def _move(plan: PoolPlan) -> Step:
         )
         if any(item.judged.judgement.verdict is Verdict.EXTENSION for item in plan.items):
             why += ". A custom image beside extensions has broken pools (openshift-docs#57245): try one node first"
-        moved = f"oc apply -f machineconfig.yaml\n  {moved}"
-        return Step("Move the pool", "workstation", (f"( set -e\n  {moved}",), why, back)
+        moved = f"oc apply -f machineconfig.yaml\n  {moved}\n  {_runs_the_image(pool)}"
+        return Step("Move the pool", "workstation", (f"( set -e\n  {moved} )",), why, back)
     back = f"oc delete machineosconfig {pool}: the nodes reboot into the release's own image"
     why = "the operator rolls the built image out, and builds again with each upgrade of the cluster"
-    return Step("Move the pool", "workstation", (f"( set -e\n  {moved}",), why, back)
+    return Step("Move the pool", "workstation", (f"( set -e\n  {moved} )",), why, back)
+
+
+def _runs_the_image(pool: str) -> str:
+    """Command that fails where the pool was updated to something else: of several osImageURL the last by name holds."""
+    config = f"$(oc get mcp/{pool} -o jsonpath='{{.status.configuration.name}}')"
+    return (
+        f"RUNS=$(oc get mc/{config} -o jsonpath='{{.spec.osImageURL}}')\n"
+        '  grep -qF "\\"$RUNS\\"" machineconfig.yaml \\\n'
+        "    || { echo 'the pool runs another image, go no further: oc get mc' >&2; exit 1; }"
+    )
 
 
 def _drop_rest(plan: PoolPlan, commands: tuple[str, ...]) -> Step:
@@ -136,12 +149,13 @@ def _drop_rest(plan: PoolPlan, commands: tuple[str, ...]) -> Step:
             "on each node, and bootc goes on refusing those"
         )
     title = "Drop what is left of the layer" if plan.builds else "Drop the layer"
+    commands = commands if plan.builds else (*health_checks(), *commands)
     back = _STOPPED if plan.builds else f"rpm-ostree install, or override, brings an entry back; {_STOPPED}"
     return Step(title, _EACH, commands, why + _control_plane(plan), back)
 
 
 def _look(plan: PoolPlan) -> Step:
-    commands = ["layercensus scan", "oc debug node/$NODE -- chroot /host rpm-ostree status"]
+    commands = [_BACK_ON, "layercensus scan", "oc debug node/$NODE -- chroot /host rpm-ostree status"]
     if plan.recipe.install:
         commands.append(f"oc debug node/$NODE -- chroot /host rpm -q {' '.join(map(word, plan.recipe.install[:3]))}")
     why = "a machine that image mode accepts shows no request and no override"
