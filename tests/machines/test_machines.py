@@ -44,7 +44,6 @@ ANSWERS = {
     "custom-image-417": "accepts",
     "daemon-timeout": "unknown",
     "package-mode-rhel": "not_applicable",
-    "staged-only-417": "accepts",
     "truncated-414": "unknown",
 }
 

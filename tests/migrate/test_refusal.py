@@ -56,3 +56,23 @@ def test_what_stands_among_the_facts_only_is_no_entry_of_the_origin(judge: Judge
     census = judge(removed=["git-core"], requested_base_removals=[])
     assert [judged.change.origin_key for judged in census.booted.changes] == ["base-removals"]
     assert answer_for(census).refused_by == ()
+
+
+@pytest.mark.parametrize(
+    ("staged", "booted", "answer"),
+    [
+        ({"staged": True, "repo": ["cowsay"]}, {}, Answer.REFUSES),
+        ({"staged": True, "regenerate_initramfs": True}, {}, Answer.REFUSES),
+        ({"staged": True}, {}, Answer.ACCEPTS),
+        ({"staged": True}, {"repo": ["cowsay"]}, Answer.REFUSES),
+        # Deployed and not staged: bootc does not look there.
+        ({"repo": ["cowsay"]}, {}, Answer.ACCEPTS),
+    ],
+)
+def test_what_is_staged_is_refused_as_well(
+    request: pytest.FixtureRequest, staged: dict[str, Any], booted: dict[str, Any], answer: Answer
+) -> None:
+    """bootc takes the image of what is staged, else of what is booted; one with rpm-ostree's groups has none for it."""
+    deployment, status, census_of = map(request.getfixturevalue, ("deployment", "status", "census_of"))
+    census = census_of(status(deployment(booted=False, **staged), deployment(**booted)))
+    assert answer_for(census).answer is answer

@@ -70,8 +70,10 @@ def node_commands(plan: PoolPlan, drops: Callable[[PoolPlan, MachinePlan], tuple
 def is_unsettled(machine: MachinePlan) -> bool:
     """Whether its next boot has other changes: rpm-ostree would go on from those, and not from what is planned here."""
     census = machine.census
-    booted = census.machine.booted is not None
-    return booted and census.staged is not None and census.staged.changes != census.booted.changes
+    booted, pending = census.machine.booted, census.machine.staged
+    if booted is None or pending is None or census.staged is None:
+        return False
+    return census.staged.changes != census.booted.changes or bool(pending.initramfs) != bool(booted.initramfs)
 
 
 def _ours(plan: PoolPlan, machine: MachinePlan) -> list[Item]:
