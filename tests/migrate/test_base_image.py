@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from layercensus.migrate.base_image import base_of
+from layercensus.migrate.facts import image_name
 from layercensus.migrate.refusal import answer_for
-from layercensus.model import Census
+from layercensus.model import Census, OperatingSystem
 
 Judge = Callable[..., Census]
 DIGEST = "@sha256:" + "a" * 64
@@ -73,3 +74,19 @@ def test_how_the_payload_calls_it(judge: Judge, version: str, release: str, name
 def test_a_custom_image_is_said_to_be_one(judge: Judge) -> None:
     own = "ostree-unverified-registry:registry.example/openshift-machine-config-operator/os-image:1"
     assert base_of([answer_for(judge(container_image_reference=own))], "4.14").is_custom
+
+
+@pytest.mark.parametrize(
+    ("os_id", "version", "release", "name"),
+    [
+        ("fedora", "39.20240210.3.0", "4.15", "fedora-coreos"),
+        ("scos", "415.9.202402130836-0", "4.15", "centos-stream-coreos-9"),
+        ("scos", "418.9.202502130836-0", "4.18", "stream-coreos"),
+        ("centos", "9.0.20251015-0", "4.20", "stream-coreos"),
+        ("centos", "10.0.20260614-0", "5.0", "stream-coreos"),
+        ("rhcos", "415.92.202402130836-0", "4.15", "rhel-coreos"),
+    ],
+)
+def test_how_the_payload_of_okd_calls_it(os_id: str, version: str, release: str, name: str) -> None:
+    """MCO `Dockerfile`: what replaces `rhel-coreos` in the manifests where TAGS is fcos or scos, branch by branch."""
+    assert image_name(release, OperatingSystem(id=os_id, version=version, openshift=True)) == name

@@ -53,10 +53,10 @@ def layering_since() -> str:
 
 def image_name(release: str, os: OperatingSystem) -> str | None:
     """Name of the OS image in a release's payload, as `oc adm release info --image-for` takes it."""
-    if (os.version or "").startswith(_EL10):
-        name: str = _releases()["image_name_of_rhel_10"]
-        return name
-    entry = _newest(_releases()["image_names"], release)
+    okd = _releases()["okd_image_names"].get(os.id or "")
+    if okd is None and (os.version or "").startswith(_EL10):
+        return str(_releases()["image_name_of_rhel_10"])
+    entry = _newest(okd or _releases()["image_names"], release)
     return entry["name"] if entry else None
 
 
