@@ -51,7 +51,7 @@ def test_every_kind_of_change_with_rpm_ostree(judge: Judge) -> None:
         ["rpm-ostree", "override", "replace", "--experimental", "--from", "repo=copr:copr.example.org:me:vim",
          "vim-minimal"],
         ["rpm-ostree", "install", "autofs", "tool-1:2.0~rc1-1.el9.x86_64", f"{FILES}/agent-7.16.0-1.el9.x86_64.rpm"],
-        ["rpm-ostree", "install", "--force-replacefiles", f"{FILES}/fonts-1-1.noarch.rpm"],
+        ["rpm", "-U", "--replacefiles", f"{FILES}/fonts-1-1.noarch.rpm"],
         ["rpm-ostree", "cleanup", "-m"],
         ["rm", "-rf", FILES],
         ["ostree", "container", "commit"],

@@ -96,7 +96,6 @@ case "$1 $2" in
     --experimental) repo="${3#repo=}"; shift 3; dnf -y distro-sync --disablerepo='*' "--enablerepo=$repo" "$@" ;;
     *) rpm -U --oldpackage "$@" ;;
     esac ;;
-"install --force-replacefiles") shift 2; rpm -U --replacefiles "$@" ;;
 install\ *) shift; dnf -y install "$@" ;;
 "cleanup -m") dnf clean all ;;
 *) echo "no rpm-ostree takes this: $*" >&2; exit 1 ;;

@@ -162,7 +162,8 @@ def _rpm_ostree(recipe: Recipe) -> Iterator[str]:
     if recipe.install or recipe.local:
         yield _command("rpm-ostree install", (*recipe.install, *_files(recipe.local)))
     if recipe.forced:
-        yield _command("rpm-ostree install --force-replacefiles", _files(recipe.forced))
+        # In a build rpm-ostree takes --force-replacefiles and does nothing with it (`rpmostree-pkg-builtins.cxx`).
+        yield _command("rpm -U --replacefiles", _files(recipe.forced))
     yield "rpm-ostree cleanup -m"
 
 
