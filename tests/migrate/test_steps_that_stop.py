@@ -13,7 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.migrate.test_steps import BUILD, FIRST, LOOK, MOVE, ON_4_20, PAUSE, REST, RPM_OSTREE, lines, plan_of, step
+from tests.migrate.test_steps import (
+    BUILD,
+    FIRST,
+    GATHER,
+    LOOK,
+    MOVE,
+    ON_4_20,
+    PAUSE,
+    REST,
+    RPM_OSTREE,
+    lines,
+    plan_of,
+    step,
+)
 
 from layercensus.migrate.plan import PoolPlan, Wishes
 from layercensus.migrate.planning import make_plans
@@ -155,3 +168,40 @@ def test_health_checks_are_named_before_the_first_reboot_and_at_the_end(judge: J
         assert "rpm-ostree" not in before.partition("paused=")[0]
         assert "cluster.x-k8s.io/paused-" in step(plan, LOOK).commands[0]
     assert "mhc" not in "\n".join(step(layered(judge), REST).commands)
+
+
+def test_a_machine_of_its_own_is_asked_for_its_repositories_and_not_the_workstation(
+    judge: Judge, tmp_path: Path
+) -> None:
+    census = judge(
+        repo=["autofs"], version="43.20251119.1", osname="fedora-coreos",
+        container_image_reference="ostree-image-signed:docker://quay.io/fedora/fedora-coreos:stable",
+    )  # fmt: skip
+    commands = plan_of(census, pool=None).steps[0].commands
+    run(commands, tmp_path, ssh='test "$1" = NAME || exit 1; case "$2" in *repos*) echo of-host;; esac', tar="true")
+    assert (tmp_path / "repos/nodes.repo").read_text(encoding="utf-8") == "of-host\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("password=secret", True),
+        ("baseurl=https://me:secret@repo.example.com/el9", True),
+        ("baseurl=https://repo.example.com/el9", False),
+    ],
+)
+def test_a_password_of_a_repository_is_shown_before_it_is_in_an_image(
+    judge: Judge, tmp_path: Path, line: str, shown: object
+) -> None:
+    """COPY keeps the file in the image. Options are those of dnf.conf(5)."""
+    oc = f"case \"$*\" in *repos.d*) echo '{line}';; esac"
+    done = run(step(layered(judge), GATHER).commands, tmp_path, oc=oc, tar="true")
+    assert ("secret" in done.stdout) is shown
+    mounted = step(plan_of(judge(repo=["autofs"], **ON_4_20)), GATHER).commands
+    assert not any("password" in command for command in mounted)
+
+
+@pytest.mark.parametrize(("state", "said"), [("development", True), ("hotfix", True), ("none", False)])
+def test_what_was_put_below_an_unlocked_usr_is_said_to_be_lost(judge: Judge, state: str, said: object) -> None:
+    unknowns = plan_of(judge(repo=["autofs"], unlocked=state)).unknowns
+    assert any(f"unlocked ({state})" in line for line in unknowns) is said

@@ -43,15 +43,21 @@ def _gather(plan: PoolPlan) -> list[Step]:
     if not plan.recipe.needs_repositories and not plan.recipe.rpms:
         return []
     commands: list[str] = []
-    shell = "sh -c" if plan.way is Way.MACHINE else "oc debug node/$NODE -- chroot /host sh -c"
-    if plan.way is not Way.MACHINE:
-        commands += first_node(plan)
     if plan.recipe.needs_repositories:
+        own = plan.way is Way.MACHINE
+        shell = "ssh $HOST" if own else "oc debug node/$NODE -- chroot /host sh -c"
+        commands += ("# one of these machines", "HOST=NAME") if own else first_node(plan)
         commands += [
             "mkdir -p repos keys",
             f"{shell} 'cat /etc/yum.repos.d/*.repo' > repos/nodes.repo",
-            f"{shell} 'cd /etc/pki/rpm-gpg && tar -c .' | tar -x -C keys",
+            f"{shell} 'cd /etc/pki/rpm-gpg && tar -ch .' | tar -x -C keys",
         ]
+        if plan.way not in _ON_CLUSTER:
+            # A build on the cluster mounts them, any other copies them.
+            commands += [
+                "# a password that this prints would be in the image, for all who pull it",
+                "grep -iE '^(username|password|proxy_password)|://[^/]*@' repos/*.repo",
+            ]
     if plan.recipe.rpms:
         commands.append("mkdir -p rpms")
         commands += [f"cp FOLDER/{rpm_file(nevra)} rpms/" for nevra in plan.recipe.rpms]

@@ -16,7 +16,7 @@ from layercensus.migrate.recipe import recipe_of
 from layercensus.migrate.refusal import answer_for
 from layercensus.migrate.steps import steps_of
 from layercensus.migrate.words import is_object_name
-from layercensus.model import Census, OperatingSystem
+from layercensus.model import Census, OperatingSystem, Unlocked
 
 _CONTAINERFILE = "Containerfile"
 _CONFIG = "MachineOSConfig"
@@ -26,6 +26,10 @@ _INITRAMFS = (
     "makes an initramfs of its own, and what is in it no document says; a node that needs it to find its disks does "
     "not boot without. Have dracut make it in the Containerfile, then `rpm-ostree initramfs --disable` (where it is "
     "`initramfs-etc` only: `rpm-ostree initramfs-etc --untrack-all`), one node first"
+)
+_UNLOCKED = (
+    "its /usr is unlocked ({unlocked}): what somebody put there by hand stands in no list and in no image, and is gone "
+    "{when}. Save it before any step: in the folder that `findmnt -o OPTIONS /usr` calls upperdir"
 )
 # Traps that the lines of the Containerfile do not get past as they are.
 _STUCK = {
@@ -179,8 +183,12 @@ def _unknowns(pool: Pool, items: Sequence[Item]) -> Iterator[str]:
             yield f"{machine.name}: {machine.why}"
         if is_unsettled(machine):
             yield f"{machine.name}: its next boot has other changes than this one; reboot it, then plan again"
-        if census.machine.booted is not None and census.machine.booted.initramfs:
+        booted = census.machine.booted
+        if booted is not None and booted.initramfs:
             yield f"{machine.name}: {_INITRAMFS}"
+        if booted is not None and booted.unlocked not in {None, Unlocked.NONE}:
+            when = "with the next deployment" if booted.unlocked is Unlocked.HOTFIX else "after a reboot"
+            yield f"{machine.name}: {_UNLOCKED.format(unlocked=booted.unlocked, when=when)}"
 
 
 def _span(releases: Sequence[str]) -> str:
