@@ -21,6 +21,7 @@ Judge = Callable[..., Census]
 GATHER, PAUSE, BUILD = "Gather what the build needs", "Pause the pool", "Build the image and push it"
 FIRST, MOVE, REST = "Drop what cannot move along", "Move the pool", "Drop what is left of the layer"
 SECRETS, ON_CLUSTER, LOOK = "Give the build its secrets", "Build the image on the cluster", "Look"
+ASKED = "See that MachineConfigs ask for what is left to the operator"
 ELSEWHERE, DROP = "Deliver from elsewhere what has a better place", "Drop the layer"
 RPM_OSTREE = "oc debug node/$NODE -- chroot /host rpm-ostree"
 ON_4_20 = {"version": "9.6.20251015-1", "release": "4.20"}
@@ -57,7 +58,7 @@ def step(plan: PoolPlan, title: str) -> Step:
         ({"regenerate_initramfs": True}, []),
         ({}, []),
         ({"repo": ["autofs"], **ON_4_20}, [GATHER, PAUSE, SECRETS, ON_CLUSTER, MOVE, REST, LOOK]),
-        ({"repo": ["usbguard"], **ON_4_20}, [PAUSE, SECRETS, ON_CLUSTER, MOVE, REST, LOOK]),
+        ({"repo": ["usbguard"], **ON_4_20}, [ASKED, PAUSE, SECRETS, ON_CLUSTER, MOVE, REST, LOOK]),
     ],
 )
 def test_the_order(judge: Judge, keys: dict[str, Any], titles: list[str]) -> None:

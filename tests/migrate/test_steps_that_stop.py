@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.migrate.test_steps import (
+    ASKED,
     BUILD,
     FIRST,
     GATHER,
@@ -30,6 +31,7 @@ from tests.migrate.test_steps import (
 
 from layercensus.migrate.plan import PoolPlan, Wishes
 from layercensus.migrate.planning import make_plans
+from layercensus.migrate.render_text import plan_lines
 from layercensus.model import Census
 
 Judge = Callable[..., Census]
@@ -205,3 +207,22 @@ def test_a_password_of_a_repository_is_shown_before_it_is_in_an_image(
 def test_what_was_put_below_an_unlocked_usr_is_said_to_be_lost(judge: Judge, state: str, said: object) -> None:
     unknowns = plan_of(judge(repo=["autofs"], unlocked=state)).unknowns
     assert any(f"unlocked ({state})" in line for line in unknowns) is said
+
+
+def test_what_the_operator_is_to_build_in_is_looked_for_before_it_is_dropped(judge: Judge) -> None:
+    """MCO builds `spec.extensions` and `spec.kernelType` of the rendered MachineConfig in, and nothing from the nodes."""
+    plan = plan_of(judge(repo=["usbguard", "autofs"], **ON_4_20))
+    assert plan.steps[0].title == ASKED
+    assert "usbguard" in plan.steps[0].commands[0]
+    # Outside the cluster none of it is dropped.
+    assert ASKED not in [found.title for found in plan_of(judge(repo=["usbguard", "autofs"])).steps]
+    assert ASKED not in [found.title for found in plan_of(judge(repo=["autofs"], **ON_4_20)).steps]
+
+
+def test_a_package_of_one_machine_comes_to_all(judge: Judge) -> None:
+    one, other = judge(repo=["autofs"], removed=["git-core"]), judge()
+    other = replace(other, machine=replace(other.machine, input="other.json"))
+    text = "".join(plan_lines(make_plans([one, other], Wishes(pool="worker")), []))
+    assert "autofs  from a repository, 1 of 2 machines\n      on all 2 by the image\n" in text
+    assert "git-core  removed from the base, 1 of 2 machines\n      taken from all 2 by the image\n" in text
+    assert "by the image" not in "".join(plan_lines(make_plans([one], Wishes(pool="worker")), []))

@@ -172,6 +172,10 @@ def _item_lines(items: Sequence[Item], machines: int) -> Iterator[str]:
     words = "installed and removed" if len(kinds) > 1 else f"{_KINDS[change.kind]}{where}"
     yield from _wrapped(f"{names}  {words}{count}", indent=2)
     local = change.kind in {Kind.INSTALL_LOCAL, Kind.INSTALL_LOCAL_FORCE, Kind.REPLACE_LOCAL}
+    if item.advice is Advice.IMAGE and len(item.machines) < machines:
+        yield from _wrapped(
+            f"{'taken from' if change.kind is Kind.REMOVE else 'on'} all {machines} by the image", indent=6
+        )
     if item.advice is Advice.IMAGE and local:
         digest = f"; sha256 of its header: {change.header_sha256}" if change.header_sha256 else ""
         yield from _wrapped(f"needs the file {rpm_file(change.requested)}{digest}", indent=6)

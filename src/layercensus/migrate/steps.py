@@ -40,6 +40,7 @@ _CONTROL_PLANE = (
     "pods of yours that have no controller, too. The only node of a cluster cannot be drained: leave that line out "
     "there, and expect the API to be away"
 )
+_WITHOUT = "the nodes reboot into the release's own image, without what this one adds"
 _BACK_ON = "# were health checks paused? oc -n openshift-machine-api annotate mhc/NAME cluster.x-k8s.io/paused-"
 _STOPPED = "if it stops: on the node, `rpm-ostree cleanup -p` throws away what was not booted; oc adm uncordon $NODE"
 _NOT_SETTLED = (
@@ -54,7 +55,7 @@ def steps_of(plan: PoolPlan) -> tuple[Step, ...]:
     refusing = [machine for machine in plan.machines if machine.answer is Answer.REFUSES]
     if not refusing or plan.way is None:
         return ()
-    steps = [*_settle(plan), *_elsewhere(plan), *(build_steps(plan) if plan.builds else [])]
+    steps = [*_settle(plan), *_asked_for(plan), *_elsewhere(plan), *(build_steps(plan) if plan.builds else [])]
     if plan.way is Way.MACHINE:
         return (*steps, *_machine_steps(plan))
     if plan.builds:
@@ -74,6 +75,26 @@ def _settle(plan: PoolPlan) -> list[Step]:
         if is_unsettled(each)
     ]
     return [Step("Settle what is open, and plan again", "workstation", tuple(lines), _NOT_SETTLED)] if lines else []
+
+
+def _asked_for(plan: PoolPlan) -> list[Step]:
+    """What the operator puts into its images is what MachineConfigs ask for, whoever layered it on the node."""
+    items = [item for item in with_advice(plan.items, Advice.MCO) if item.judged.judgement.managed is not True]
+    if not items or not on_cluster(plan):
+        return []
+    pool = pool_word(plan)
+    extensions = dict.fromkeys(item.judged.judgement.extension for item in items if item.judged.judgement.extension)
+    is_kernel = any(item.judged.judgement.verdict is Verdict.KERNEL_TYPE for item in items)
+    wanted = [*(["a kernelType that is not default"] if is_kernel else []), *filter(None, extensions)]
+    named = () if "$" not in pool else ("# the pool of these nodes", "POOL=NAME")
+    shown = f"oc get mc/$(oc get mcp/{pool} -o jsonpath='{{.spec.configuration.name}}') \\\n"
+    shown += "  -o jsonpath='{.spec.kernelType} {.spec.extensions}{\"\\n\"}'"
+    commands = (*named, f"# has to name {', '.join(wanted)}", shown)
+    why = (
+        "the cluster builds in what MachineConfigs ask for. What somebody layered by hand is not among it, and the "
+        "last drop takes it from the node: put it into one first"
+    )
+    return [Step("See that MachineConfigs ask for what is left to the operator", "workstation", commands, why)]
 
 
 def _elsewhere(plan: PoolPlan) -> list[Step]:
@@ -114,7 +135,7 @@ def _move(plan: PoolPlan) -> Step:
         f"      || {{ echo 'degraded: oc describe mcp/{pool}' >&2; exit 1; }}\n  done"
     )
     if plan.way is Way.OFF_CLUSTER:
-        back = f"oc delete machineconfig 99-{pool}-layered-image: the nodes reboot into the release's own image"
+        back = f"oc delete machineconfig 99-{pool}-layered-image: {_WITHOUT}"
         why = (
             "the daemon rebases and reboots each node. From here on the image is yours: an upgrade of the cluster does "
             "not touch the OS of this pool until you build and name a new image"
@@ -123,7 +144,9 @@ def _move(plan: PoolPlan) -> Step:
             why += ". A custom image beside extensions has broken pools (openshift-docs#57245): try one node first"
         moved = f"oc apply -f machineconfig.yaml\n  {moved}\n  {_runs_the_image(pool)}"
         return Step("Move the pool", "workstation", (f"( set -e\n  {moved} )",), why, back)
-    back = f"oc delete machineosconfig {pool}: the nodes reboot into the release's own image"
+    back = (
+        f"oc delete machineosconfig {pool}: the nodes reboot into the release's own image, without what this one adds"
+    )
     why = "the operator rolls the built image out, and builds again with each upgrade of the cluster"
     return Step("Move the pool", "workstation", (f"( set -e\n  {moved} )",), why, back)
 
