@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from layercensus.migrate.plan import MachinePlan
+from layercensus.migrate.plan import MachinePlan, Wishes
+from layercensus.migrate.planning import make_plans
 from layercensus.migrate.pools import pool_name, pools_of
 from layercensus.migrate.refusal import answer_for
 from layercensus.model import Census
@@ -87,3 +88,14 @@ def test_outside_openshift_a_folder_may_hold_anything(judge: Judge) -> None:
     coreos = judge(**keys, origin="fedora:fedora/x86_64/coreos/stable", osname="fedora-coreos")
     desktop = judge(**keys, origin="fedora:fedora/43/x86_64/silverblue", osname="fedora")
     assert len(pools_of([machine(coreos, "a/0"), machine(desktop, "a/1")])) == 2
+
+
+def test_a_pool_that_the_document_denies_is_asked_about(judge: Judge) -> None:
+    """On a compact cluster the label of workers is on the control plane, too: drained as workers, etcd is not waited for."""
+    census = judge(repo=["autofs"])
+    master = replace(census, machine=replace(census.machine, roles=("control-plane", "master", "worker"), node="m-0"))
+    (plan,) = make_plans([master], Wishes(pool="worker"))
+    assert any(line.startswith("m-0: ") and "of pool master" in line for line in plan.unknowns)
+    for pool in ("master", None):
+        (plan,) = make_plans([master], Wishes(pool=pool))
+        assert not any("of pool" in line for line in plan.unknowns)

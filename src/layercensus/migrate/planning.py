@@ -11,7 +11,7 @@ from layercensus.migrate.machine_os_config import is_too_long, render_machine_os
 from layercensus.migrate.node_steps import is_unsettled
 from layercensus.migrate.one_image import arches_of, for_one_image
 from layercensus.migrate.plan import Advice, Answer, BaseImage, Item, PoolPlan, Recipe, Trap, Way, Wishes, Withheld
-from layercensus.migrate.pools import Pool, pools_of
+from layercensus.migrate.pools import Pool, pool_name, pools_of
 from layercensus.migrate.recipe import recipe_of
 from layercensus.migrate.refusal import answer_for
 from layercensus.migrate.steps import steps_of
@@ -59,7 +59,7 @@ def _plan(pool: Pool, wishes: Wishes) -> PoolPlan:
     plan = PoolPlan(
         label=pool.label, name=pool.name, releases=releases, machines=pool.machines, items=items, base=base,
         recipe=recipe, way=way, containerfile=None, machine_os_config=None, steps=(), withheld=(),
-        unknowns=tuple(_unknowns(pool, items)), wishes=wishes,
+        unknowns=tuple(_unknowns(pool, items, wishes)), wishes=wishes,
     )  # fmt: skip
     containerfile, no_file = _containerfile(plan, release)
     config, no_config = _config(plan, release, wishes)
@@ -165,7 +165,7 @@ def _why_no_config(plan: PoolPlan, release: str, offered: OnCluster | None, wish
     return None
 
 
-def _unknowns(pool: Pool, items: Sequence[Item]) -> Iterator[str]:
+def _unknowns(pool: Pool, items: Sequence[Item], wishes: Wishes) -> Iterator[str]:
     """What these documents cannot say, and what of it matters here."""
     for item in with_advice(items, Advice.BY_HAND):
         yield f"{item.judged.change.requested}: {item.why}"
@@ -179,6 +179,9 @@ def _unknowns(pool: Pool, items: Sequence[Item]) -> Iterator[str]:
         yield "which release of OpenShift these machines run, if any; there are no steps without it; --release tells"
     for machine in pool.machines:
         census = machine.census
+        own = pool_name(census)
+        if wishes.pool and own not in {None, wishes.pool}:
+            yield f"{machine.name}: its document says that it is of pool {own}, and --pool says {wishes.pool}"
         if machine.answer is Answer.UNKNOWN:
             yield f"{machine.name}: {machine.why}"
         if is_unsettled(machine):

@@ -200,7 +200,8 @@ def _machine_steps(plan: PoolPlan) -> list[Step]:
         "Move the machine",
         "each machine",
         ("IMAGE=REGISTRY/NAME", 'bootc switch "$IMAGE:latest" && systemctl reboot'),
-        "the image holds what the layer held; between the two reboots the machine is without it",
+        "the image holds what the layer held; between the two reboots the machine is without it: have a console where "
+        "it is reached by something of the layer, a VPN for one",
         "bootc rollback, and a reboot",
     )
     return [reset, move]
