@@ -226,3 +226,27 @@ def test_a_package_of_one_machine_comes_to_all(judge: Judge) -> None:
     assert "autofs  from a repository, 1 of 2 machines\n      on all 2 by the image\n" in text
     assert "git-core  removed from the base, 1 of 2 machines\n      taken from all 2 by the image\n" in text
     assert "by the image" not in "".join(plan_lines(make_plans([one], Wishes(pool="worker")), []))
+
+
+def made_for(judge: Judge, folder: Path, pool: str) -> str:
+    """Name of the MachineConfig that the steps of a pool write."""
+    plan = plan_of(judge(repo=["autofs"], container_image_reference=f"ostree-unverified-registry:{BASE}"), pool=pool)
+    run(step(plan, BUILD).commands, folder, oc=f"echo {BASE}", podman="echo sha256:new > digest", layercensus="true")
+    name: str = json.loads((folder / "machineconfig.yaml").read_text(encoding="utf-8"))["metadata"]["name"]
+    assert f"oc delete machineconfig {name}:" in (step(plan, MOVE).undo or "")
+    return name
+
+
+@pytest.mark.parametrize("pool", ["infra", "canary", "a", "worker-gpu"])
+def test_a_custom_pool_keeps_its_image_beside_that_of_worker(judge: Judge, tmp_path: Path, pool: str) -> None:
+    """MCO of release-4.12 to 4.14, `MergeMachineConfigs`: all configs of the pool by name, and the last one holds."""
+    of_worker, own = (made_for(judge, tmp_path, name) for name in ("worker", pool))
+    assert max(of_worker, own) == own
+
+
+def test_a_package_that_no_image_brings_is_named_before_the_build(judge: Judge) -> None:
+    for keys, title in (({}, BUILD), (ON_4_20, "Build the image on the cluster")):
+        plan = plan_of(judge(local=["NessusAgent-10.4.0-es9.x86_64"], **keys), rpm_image="registry.example.com/rpms:1")
+        assert "NessusAgent-10.4.0-es9.x86_64" in step(plan, title).commands[1]
+        plan = plan_of(judge(local=["agent-1-1.x86_64"], **keys), rpm_image="registry.example.com/rpms:1")
+        assert not any("edit" in command for command in step(plan, title).commands)

@@ -4,10 +4,12 @@ Sources: MCO `docs/UsingLayering.md` and `docs/onclusterlayering-quickstart.md`;
 `etc-pki-rpm-gpg` after MCO `pkg/controller/build/constants`.
 """
 
+from layercensus.migrate.advising import with_advice
 from layercensus.migrate.facts import on_cluster_limits
 from layercensus.migrate.machine_os_config import NAMESPACE, PULL_SECRET, PUSH_SECRET
+from layercensus.migrate.node_steps import CONTROL_PLANE
 from layercensus.migrate.one_image import arches_of
-from layercensus.migrate.plan import PoolPlan, Step, Way
+from layercensus.migrate.plan import NOT_BROUGHT, Advice, PoolPlan, Step, Way
 from layercensus.migrate.words import is_object_name, rpm_file
 
 _TRUST = "status keeps neither RPM files nor repositories: they come from whoever gave out the RPMs, and from the nodes"
@@ -22,7 +24,8 @@ _APPLY = "\\\n    --dry-run=client -o yaml | oc apply -f -"
 _WORKER = "worker"
 _INHERITED = (
     ". Pools of your own (infra, ...) inherit every MachineConfig of worker, this image too: pause them as well, and "
-    "before you unpause one, give it a MachineConfig with an osImageURL of its own, unless it is to run this image"
+    "before you unpause one, give it a MachineConfig with an osImageURL of its own, whose name sorts after this one's, "
+    "unless it is to run this image"
 )
 _OTHER_BASE = (
     "Nothing is built where the cluster's release has another image than these machines ran: plan again then, from "
@@ -114,6 +117,7 @@ def _build(plan: PoolPlan) -> Step:
         lines += _machine_config_lines(plan)
     commands = [
         f"layercensus plan PATH{_options(plan)} --format containerfile > Containerfile",
+        *_to_edit(plan, "Containerfile"),
         f"# {_PULLABLE}; PUSH.json: credentials that may push there",
         "IMAGE=REGISTRY/NAME",
         "( set -e\n  " + "\n  ".join(lines) + " )",
@@ -134,13 +138,22 @@ def _compared(plan: PoolPlan) -> list[str]:
 
 def _machine_config_lines(plan: PoolPlan) -> list[str]:
     """Write the MachineConfig with the digest, which nobody knows before the build; none after a build that failed."""
-    pool = pool_word(plan)
+    names = f'"{config_name(plan)}" "{pool_word(plan)}" "$IMAGE@$(cat digest)"'
     return [
         'printf \'{"apiVersion":"machineconfiguration.openshift.io/v1",',
-        '  "kind":"MachineConfig", "metadata":{"name":"99-%s-layered-image",',
+        '  "kind":"MachineConfig", "metadata":{"name":"%s",',
         '  "labels":{"machineconfiguration.openshift.io/role":"%s"}},',
-        f'  "spec":{{"osImageURL":"%s"}}}}\' "{pool}" "{pool}" "$IMAGE@$(cat digest)" > machineconfig.yaml',
+        f'  "spec":{{"osImageURL":"%s"}}}}\' {names} > machineconfig.yaml',
     ]
+
+
+def config_name(plan: PoolPlan) -> str:
+    """Name of the MachineConfig: that of a custom pool holds against the one of worker, which its nodes inherit.
+
+    Up to 4.14 the last by name holds, whatever pool it is for (MCO `MergeMachineConfigs`).
+    """
+    is_custom = plan.name not in {None, _WORKER, CONTROL_PLANE}
+    return f"99-{'zz-' if is_custom else ''}{pool_word(plan)}-layered-image"
 
 
 def _on_cluster(plan: PoolPlan) -> list[Step]:
@@ -169,6 +182,7 @@ def _on_cluster(plan: PoolPlan) -> list[Step]:
         why = f"{why} {_PREVIEW}"
     build = (
         f"layercensus plan PATH{_options(plan)} --format machineosconfig > machineosconfig.yaml",
+        *_to_edit(plan, "machineosconfig.yaml"),
         "oc apply -f machineosconfig.yaml",
         "# until SUCCEEDED is True; the pool is paused, so nothing moves",
         "oc get machineosbuild -w",
@@ -178,6 +192,17 @@ def _on_cluster(plan: PoolPlan) -> list[Step]:
         Step("Build the image on the cluster", "workstation", build, "build first: nothing is at stake yet",
              f"oc delete machineosconfig {pool_word(plan)}"),
     ]  # fmt: skip
+
+
+def _to_edit(plan: PoolPlan, file: str) -> list[str]:
+    """Who is in the file with a line that brings its files to no node, before anything is built of it."""
+    items = with_advice(plan.items, Advice.IMAGE)
+    stuck = [item.judged.change.requested for item in items if any(trap.trap in NOT_BROUGHT for trap in item.traps)]
+    return (
+        [f"# first edit {file} (TRAP in the Containerfile says how), else it brings nothing of {', '.join(stuck)}"]
+        if stuck
+        else []
+    )
 
 
 def _options(plan: PoolPlan) -> str:

@@ -41,6 +41,9 @@ class Trap(StrEnum):
     KERNEL_MODULE = "kernel_module"
 
 
+NOT_BROUGHT = frozenset({Trap.OPT, Trap.USR_LOCAL})
+
+
 class Way(StrEnum):
     """How an image gets onto the machines of a pool."""
 

@@ -14,7 +14,7 @@ The order follows from what the code of rpm-ostree and of the machine config dae
 """
 
 from layercensus.migrate.advising import with_advice
-from layercensus.migrate.build_steps import build_steps, health_checks, pool_word
+from layercensus.migrate.build_steps import build_steps, config_name, health_checks, pool_word
 from layercensus.migrate.node_steps import (
     CONTROL_PLANE,
     first_drops,
@@ -135,7 +135,7 @@ def _move(plan: PoolPlan) -> Step:
         f"      || {{ echo 'degraded: oc describe mcp/{pool}' >&2; exit 1; }}\n  done"
     )
     if plan.way is Way.OFF_CLUSTER:
-        back = f"oc delete machineconfig 99-{pool}-layered-image: {_WITHOUT}"
+        back = f"oc delete machineconfig {config_name(plan)}: {_WITHOUT}"
         why = (
             "the daemon rebases and reboots each node. From here on the image is yours: an upgrade of the cluster does "
             "not touch the OS of this pool until you build and name a new image"
