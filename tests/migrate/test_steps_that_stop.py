@@ -250,3 +250,15 @@ def test_a_package_that_no_image_brings_is_named_before_the_build(judge: Judge) 
         assert "NessusAgent-10.4.0-es9.x86_64" in step(plan, title).commands[1]
         plan = plan_of(judge(local=["agent-1-1.x86_64"], **keys), rpm_image="registry.example.com/rpms:1")
         assert not any("edit" in command for command in step(plan, title).commands)
+
+
+def test_one_node_first_is_said_in_a_way_that_can_be_done(judge: Judge) -> None:
+    """The daemon rolls an image out to all nodes of a pool; machines that are no nodes move one by one."""
+    node = layered(judge)
+    machine = plan_of(
+        judge(repo=["autofs"], version="43.20251119.1", osname="fedora-coreos",
+              container_image_reference="ostree-image-signed:docker://quay.io/fedora/fedora-coreos:stable"),
+        pool=None,
+    )  # fmt: skip
+    assert "in a pool of its own" in "".join(plan_lines([node], [])).replace("\n    ", " ")
+    assert "pool of its own" not in "".join(plan_lines([machine], [])).replace("\n    ", " ")

@@ -48,7 +48,8 @@ _OPERATORS = (
     "The operator layers its extensions and kernel types on each node, and bootc refuses those as well. They are in "
     "the image of a pool that the cluster builds images for."
 )
-_UNTRIED = "No step was tried on a real node yet: take one node of one pool first."
+_UNTRIED = "No step was tried on a real node yet. A pool moves as a whole: take one node first, in a pool of its own."
+_UNTRIED_MACHINE = "No step was tried on a real machine yet: take one of them first."
 _ALL_GOOD = "Image mode takes these machines as they are: nothing to do."
 _NO_IMAGE = (
     "No entry of these machines makes image mode refuse, so about layers there is nothing to do; but what they run is "
@@ -96,7 +97,7 @@ def _pool_lines(plan: PoolPlan, *, lost: bool) -> Iterator[str]:
         yield "\nSteps\n"
         for number, step in enumerate(plan.steps, 1):
             yield from _step_lines(number, step)
-        yield from _wrapped(_UNTRIED, indent=2)
+        yield from _wrapped(_UNTRIED_MACHINE if plan.way is Way.MACHINE else _UNTRIED, indent=2)
     elif plan.count(Answer.ACCEPTS) == len(plan.machines) and not plan.unknowns:
         yield "\n"
         yield from _wrapped(_good_words(plan, lost=lost), indent=0)

@@ -138,7 +138,7 @@ def _move(plan: PoolPlan) -> Step:
         back = f"oc delete machineconfig {config_name(plan)}: {_WITHOUT}"
         why = (
             "the daemon rebases and reboots each node. From here on the image is yours: an upgrade of the cluster does "
-            "not touch the OS of this pool until you build and name a new image"
+            "not touch the OS of this pool, nor its kubelet, until you build and name a new image"
         )
         if any(item.judged.judgement.verdict is Verdict.EXTENSION for item in plan.items):
             why += ". A custom image beside extensions has broken pools (openshift-docs#57245): try one node first"
