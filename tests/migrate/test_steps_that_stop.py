@@ -84,7 +84,7 @@ def test_what_a_node_drops_is_one_transaction(judge: Judge) -> None:
 
 
 def test_a_node_of_the_control_plane_is_drained_of_its_guard_pods(judge: Judge) -> None:
-    for pool, forced in (("master", True), ("worker", False)):
+    for pool, forced in (("master", True), ("arbiter", True), ("worker", False)):
         plan = plan_of(judge(local=["agent-1-1.x86_64"]), pool=pool)
         (drain,) = [line for line in lines(step(plan, FIRST)) if line.startswith("oc adm drain")]
         assert ("--force" in drain.split()) is forced
@@ -262,3 +262,8 @@ def test_one_node_first_is_said_in_a_way_that_can_be_done(judge: Judge) -> None:
     )  # fmt: skip
     assert "in a pool of its own" in "".join(plan_lines([node], [])).replace("\n    ", " ")
     assert "pool of its own" not in "".join(plan_lines([machine], [])).replace("\n    ", " ")
+    (drop,) = [found for found in machine.steps if found.title == "Drop the layer"]
+    assert "console" in drop.why
+    # MCO docs/custom-pools.md: a custom pool on a node having master role is not supported.
+    master = plan_of(judge(repo=["autofs"]), pool="master")
+    assert "take workers first" in "".join(plan_lines([master], [])).replace("\n    ", " ")

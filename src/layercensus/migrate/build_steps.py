@@ -7,7 +7,7 @@ Sources: MCO `docs/UsingLayering.md` and `docs/onclusterlayering-quickstart.md`;
 from layercensus.migrate.advising import with_advice
 from layercensus.migrate.facts import on_cluster_limits
 from layercensus.migrate.machine_os_config import NAMESPACE, PULL_SECRET, PUSH_SECRET
-from layercensus.migrate.node_steps import CONTROL_PLANE
+from layercensus.migrate.node_steps import CONTROL_PLANES
 from layercensus.migrate.one_image import arches_of
 from layercensus.migrate.plan import NOT_BROUGHT, Advice, PoolPlan, Step, Way
 from layercensus.migrate.words import is_object_name, rpm_file
@@ -152,7 +152,7 @@ def config_name(plan: PoolPlan) -> str:
 
     Up to 4.14 the last by name holds, whatever pool it is for (MCO `MergeMachineConfigs`).
     """
-    is_custom = plan.name not in {None, _WORKER, CONTROL_PLANE}
+    is_custom = plan.name not in {None, _WORKER, *CONTROL_PLANES}
     return f"99-{'zz-' if is_custom else ''}{pool_word(plan)}-layered-image"
 
 

@@ -20,7 +20,8 @@ from layercensus.migrate.refusal import is_fact
 from layercensus.migrate.words import is_object_name, is_package, word
 from layercensus.model import Kind
 
-CONTROL_PLANE = "master"
+# Pools whose nodes hold etcd; two nodes and an arbiter do from 4.20 on (MCO `IsCustomPool`).
+CONTROL_PLANES = frozenset({"master", "arbiter"})
 _CHROOT = "oc debug node/$NODE -- chroot /host"
 _OVERRIDES = {Kind.REMOVE, Kind.REPLACE_LOCAL, Kind.REPLACE_REMOTE}
 # What a rebase onto an image that holds the same leaves inactive: it may wait until the node has moved.
@@ -107,7 +108,7 @@ def _group(plan: PoolPlan, drops: Sequence[str], machines: Sequence[MachinePlan]
         inputs = [name for name in (machine.census.machine.input for machine in machines) if _INPUT.match(name)]
         yield from _comment(f"on each node of {', '.join(inputs) or 'this pool'}")
         yield "NODE=NAME"
-    yield rebooted(*drops, is_control_plane=plan.name == CONTROL_PLANE)
+    yield rebooted(*drops, is_control_plane=plan.name in CONTROL_PLANES)
 
 
 def _comment(text: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from layercensus.migrate.facts import on_cluster_since
+from layercensus.migrate.node_steps import CONTROL_PLANES
 from layercensus.migrate.plan import Advice, Answer, Item, MachinePlan, PoolPlan, Step, Way
 from layercensus.migrate.words import rpm_file
 from layercensus.model import Kind, Skipped, Source
@@ -49,6 +50,10 @@ _OPERATORS = (
     "the image of a pool that the cluster builds images for."
 )
 _UNTRIED = "No step was tried on a real node yet. A pool moves as a whole: take one node first, in a pool of its own."
+_UNTRIED_MASTER = (
+    "No step was tried on a real node yet, and no node of the control plane can be in a pool of its own: take workers "
+    "first."
+)
 _UNTRIED_MACHINE = "No step was tried on a real machine yet: take one of them first."
 _ALL_GOOD = "Image mode takes these machines as they are: nothing to do."
 _NO_IMAGE = (
@@ -97,10 +102,16 @@ def _pool_lines(plan: PoolPlan, *, lost: bool) -> Iterator[str]:
         yield "\nSteps\n"
         for number, step in enumerate(plan.steps, 1):
             yield from _step_lines(number, step)
-        yield from _wrapped(_UNTRIED_MACHINE if plan.way is Way.MACHINE else _UNTRIED, indent=2)
+        yield from _wrapped(_untried(plan), indent=2)
     elif plan.count(Answer.ACCEPTS) == len(plan.machines) and not plan.unknowns:
         yield "\n"
         yield from _wrapped(_good_words(plan, lost=lost), indent=0)
+
+
+def _untried(plan: PoolPlan) -> str:
+    if plan.way is Way.MACHINE:
+        return _UNTRIED_MACHINE
+    return _UNTRIED_MASTER if plan.name in CONTROL_PLANES else _UNTRIED
 
 
 def _good_words(plan: PoolPlan, *, lost: bool) -> str:

@@ -16,7 +16,7 @@ The order follows from what the code of rpm-ostree and of the machine config dae
 from layercensus.migrate.advising import with_advice
 from layercensus.migrate.build_steps import build_steps, config_name, health_checks, pool_word
 from layercensus.migrate.node_steps import (
-    CONTROL_PLANE,
+    CONTROL_PLANES,
     first_drops,
     is_unsettled,
     last_drops,
@@ -121,7 +121,7 @@ def _drop_first(plan: PoolPlan) -> list[Step]:
 
 
 def _control_plane(plan: PoolPlan) -> str:
-    return _CONTROL_PLANE if plan.name == CONTROL_PLANE else ""
+    return _CONTROL_PLANE if plan.name in CONTROL_PLANES else ""
 
 
 def _move(plan: PoolPlan) -> Step:
@@ -187,7 +187,10 @@ def _look(plan: PoolPlan) -> Step:
 
 def _machine_steps(plan: PoolPlan) -> list[Step]:
     """A machine of its own, no node of a cluster."""
-    why = "a machine accepts an image by bootc only when nothing is layered on it"
+    why = (
+        "a machine accepts an image by bootc only when nothing is layered on it. After the reboot it is without: have "
+        "a console where something of the layer is what it is reached by, a VPN for one"
+    )
     own_initramfs = any(
         machine.census.machine.booted and machine.census.machine.booted.initramfs for machine in plan.machines
     )
@@ -200,8 +203,7 @@ def _machine_steps(plan: PoolPlan) -> list[Step]:
         "Move the machine",
         "each machine",
         ("IMAGE=REGISTRY/NAME", 'bootc switch "$IMAGE:latest" && systemctl reboot'),
-        "the image holds what the layer held; between the two reboots the machine is without it: have a console where "
-        "it is reached by something of the layer, a VPN for one",
+        "the image holds what the layer held; between the two reboots the machine is without it",
         "bootc rollback, and a reboot",
     )
     return [reset, move]
