@@ -234,7 +234,7 @@ def test_a_node_is_uncordoned_after_it_has_booted_anew(judge: Judge, tmp_path: P
 def test_a_pool_is_waited_for_from_its_beginning_on(judge: Judge) -> None:
     waits = [word for line in lines(step(plan_of(judge(repo=["autofs"])), MOVE)) for word in line.split()]
     waits = [word for word in waits if word.startswith("--for=")]
-    assert waits == ["--for=condition=Updating", "--for=condition=Updated", "--for=condition=Degraded=False"]
+    assert waits == ["--for=condition=Updating", "--for=condition=Updated"]
 
 
 def test_pools_that_inherit_what_is_for_worker_are_paused_too(judge: Judge) -> None:

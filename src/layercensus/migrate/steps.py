@@ -41,6 +41,7 @@ _CONTROL_PLANE = (
     "there, and expect the API to be away"
 )
 _WITHOUT = "the nodes reboot into the release's own image, without what this one adds"
+_DEGRADED = '{.status.conditions[?(@.type=="Degraded")].status}'
 _BACK_ON = "# were health checks paused? oc -n openshift-machine-api annotate mhc/NAME cluster.x-k8s.io/paused-"
 _STOPPED = "if it stops: on the node, `rpm-ostree cleanup -p` throws away what was not booted; oc adm uncordon $NODE"
 _NOT_SETTLED = (
@@ -131,8 +132,9 @@ def _move(plan: PoolPlan) -> Step:
     moved = (
         f"{unpause}\n  oc wait mcp/{pool} --for=condition=Updating --timeout=10m\n"
         f"  until oc wait mcp/{pool} --for=condition=Updated --timeout=5m; do\n"
-        f"    oc wait mcp/{pool} --for=condition=Degraded=False --timeout=1s \\\n"
-        f"      || {{ echo 'degraded: oc describe mcp/{pool}' >&2; exit 1; }}\n  done"
+        f"    IS=$(oc get mcp/{pool} -o jsonpath='{_DEGRADED}' || true)\n"
+        f"    test \"$IS\" != True || {{ echo 'degraded: oc describe mcp/{pool}' >&2; exit 1; }}\n"
+        "    sleep 10\n  done"
     )
     if plan.way is Way.OFF_CLUSTER:
         back = f"oc delete machineconfig {config_name(plan)}: {_WITHOUT}"
