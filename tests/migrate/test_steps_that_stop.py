@@ -119,6 +119,18 @@ def test_a_pool_does_not_move_before_each_of_its_machines_was_read(judge: Judge,
     assert (plan.steps[0].title, plan.steps[0].commands) == (SETTLE, (f"# {lost.machine.input}: was not read",))
 
 
+def test_of_a_machine_that_is_no_node_nothing_is_said_of_pools(deployment: Any, status: Any, census_of: Any) -> None:
+    own = {
+        "version": "43.20251119.1", "osname": "fedora-coreos",
+        "container_image_reference": "ostree-image-signed:docker://quay.io/fedora/fedora-coreos:stable",
+    }  # fmt: skip
+    pending = deployment(booted=False, staged=True, repo=["cowsay"], **own)
+    (plan,) = make_plans([census_of(status(pending, deployment(repo=["htop"], **own)))], Wishes())
+    settle = step(plan, SETTLE)
+    assert "next boot" in settle.why
+    assert not {"pool", "node"} & set(settle.why.replace(":", " ").split())
+
+
 def test_a_pool_in_the_middle_of_an_update_is_not_paused(judge: Judge, tmp_path: Path) -> None:
     oc = 'test "$1" != wait'
     run(step(layered(judge), PAUSE).commands, tmp_path, oc=oc)

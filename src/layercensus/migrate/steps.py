@@ -49,6 +49,10 @@ _NOT_SETTLED = (
     "waits for the next boot of another is neither reviewed nor in this plan, and what rpm-ostree drops it drops from "
     "that. Go on with a plan that names none of them"
 )
+_NOT_SETTLED_MACHINE = (
+    "what waits for the next boot of a machine is neither reviewed nor in this plan, and rpm-ostree goes on from that. "
+    "Go on with a plan that names none of them"
+)
 
 
 def steps_of(plan: PoolPlan) -> tuple[Step, ...]:
@@ -75,7 +79,8 @@ def _settle(plan: PoolPlan) -> list[Step]:
         for each in plan.machines
         if is_unsettled(each)
     ]
-    return [Step("Settle what is open, and plan again", "workstation", tuple(lines), _NOT_SETTLED)] if lines else []
+    why = _NOT_SETTLED_MACHINE if plan.way is Way.MACHINE else _NOT_SETTLED
+    return [Step("Settle what is open, and plan again", "workstation", tuple(lines), why)] if lines else []
 
 
 def _asked_for(plan: PoolPlan) -> list[Step]:
